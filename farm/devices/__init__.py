@@ -1,0 +1,1 @@
+"""Device kinds: two protocols (`farm.devices.device`) and one registry (`farm.devices.registry`)."""

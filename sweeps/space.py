@@ -1,0 +1,331 @@
+"""Sweeps as data: axes, suites, rules with reasons, features, groups.
+
+A `Sweep` is declared once, as a module-level constant ``SWEEP``.  Rules and features are functions
+of `Columns`: they see whole NumPy arrays, never one candidate, and must work element-wise with
+broadcasting, because candidates of a block arrive as an open mesh (one axis per dimension).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.axis import Axis, Value
+from sweeps.errors import SpecError
+from sweeps.vector import canonical_json
+
+Array = npt.NDArray[Any]
+Kernel = Callable[[Mapping[str, Value]], Callable[[], object]]
+
+RESERVED_NAMES = frozenset(
+    "vector_id group_id suite index chunk status reason card attempt duration_ns".split()
+)
+"""Names that the store uses for its own columns."""
+
+
+class Columns(Mapping[str, Array]):
+    """Values of the axes as arrays that broadcast against each other.
+
+    ``columns["M"]`` is the array of a scalar axis; ``columns["input_grid.x"]`` is one part of a
+    tuple axis.
+    """
+
+    def __init__(self, axes: tuple[Axis, ...], codes: Mapping[str, npt.NDArray[np.intp]]) -> None:
+        self._axes = {axis.name: axis for axis in axes}
+        self._codes = codes
+        self._cache: dict[str, Array] = {}
+
+    def __getitem__(self, key: str) -> Array:
+        if key not in self._cache:
+            self._cache[key] = self._look_up(key)
+        return self._cache[key]
+
+    def _look_up(self, key: str) -> Array:
+        name, _, component = key.partition(".")
+        if name not in self._axes:
+            raise KeyError(f"no axis {name!r}; the axes are {', '.join(self._axes)}")
+        axis, codes = self._axes[name], self._codes[name]
+        if not axis.components:
+            return axis.array[codes]
+        if component not in axis.components:
+            known = ", ".join(f"{name}.{c}" for c in axis.components)
+            raise KeyError(f"axis {name!r} has the parts {known}; {key!r} is not among them")
+        taken: Array = axis.array[:, axis.components.index(component)][codes]
+        return taken
+
+    def __iter__(self) -> Iterator[str]:
+        for axis in self._axes.values():
+            if axis.components:
+                yield from (f"{axis.name}.{part}" for part in axis.components)
+            else:
+                yield axis.name
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A validity rule: candidates for which `is_valid` is false are not part of the sweep.
+
+    Attributes
+    ----------
+    reason : str
+        Why a candidate that fails is invalid; counted per reason in sweep.json.
+    is_valid : Callable
+        `Columns` -> boolean array that broadcasts to the candidates.
+    """
+
+    reason: str
+    is_valid: Callable[[Columns], Array]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A number derived from the parameters, stored with every vector.
+
+    Attributes
+    ----------
+    name : str
+        Column name; by convention ``tiles``, ``flops``, ``bytes_moved`` where they apply.
+    compute : Callable
+        `Columns` -> array that broadcasts to the vectors; whole numbers stay whole.
+    """
+
+    name: str
+    compute: Callable[[Columns], Array]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named part of a sweep: the product of its axes.
+
+    Attributes
+    ----------
+    name : str
+        Unique within the sweep.
+    axes : tuple of Axis
+        Every axis of the sweep in enumeration order, the first slowest.
+    """
+
+    name: str
+    axes: tuple[Axis, ...]
+
+    @property
+    def n_candidates(self) -> int:
+        """Size of the product space."""
+        return int(np.prod([len(axis.values) for axis in self.axes], dtype=object))
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A declared parameter space of one operation.
+
+    Attributes
+    ----------
+    name : str
+        What the user calls it.
+    op : str
+        What the device runs.
+    axes : tuple of Axis
+        In enumeration order; the first varies slowest.
+    size : str
+        Feature or integer axis that the fits use as the independent variable.
+    group_by : tuple of str
+        Axes whose values together name the group that shares one model.
+    suite_by : tuple of str
+        Axes that are constant within a suite: one suite per combination.  Without them the whole
+        sweep is one suite named ``all``.
+    rules, suite_rules : tuple of Rule
+        Validity of candidates; validity of whole suites (these see the `suite_by` axes only).
+    features : tuple of Feature
+        Derived columns.
+    max_vectors_per_suite : int or None
+        Above this many valid vectors every other one, starting with the first, is deleted
+        repeatedly.
+    repeats : int
+        Measured launches per vector.
+    timeout_s : float
+        Longest time that one vector may take, warm-up and repeats included.
+    chunk_rows : int
+        Vectors per chunk: what one card leases and commits at a time.
+    version : str
+        Bumped by the author when a rule or feature changes its meaning.  Where it is empty, the
+        farm uses a digest of the defining file instead.
+    kernel : Callable or None
+        For the ``cpu`` device: parameters -> a function without arguments that is one launch.
+    """
+
+    name: str
+    op: str
+    axes: tuple[Axis, ...]
+    size: str
+    group_by: tuple[str, ...]
+    suite_by: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    suite_rules: tuple[Rule, ...] = ()
+    features: tuple[Feature, ...] = ()
+    max_vectors_per_suite: int | None = None
+    repeats: int = 10
+    timeout_s: float = 30.0
+    chunk_rows: int = 1024
+    version: str = ""
+    kernel: Kernel | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        names = [axis.name for axis in self.axes] + [f.name for f in self.features]
+        if not self.axes:
+            raise SpecError(f"sweep {self.name}: it has no axes; declare at least one")
+        for name in names:
+            if names.count(name) > 1:
+                raise SpecError(f"sweep {self.name}: axis or feature {name!r} is declared twice")
+            if name in RESERVED_NAMES or not name.isidentifier():
+                raise SpecError(
+                    f"sweep {self.name}: {name!r} cannot name an axis or feature: it must be an "
+                    f"identifier other than {', '.join(sorted(RESERVED_NAMES))}"
+                )
+        for role in ("group_by", "suite_by"):
+            for name in getattr(self, role):
+                self._require(name, [axis.name for axis in self.axes], role)
+        self._require(self.size, [*(f.name for f in self.features), *self._int_axes()], "size")
+        if self.repeats < 1 or self.timeout_s <= 0 or self.chunk_rows < 1:
+            raise SpecError(
+                f"sweep {self.name}: repeats, timeout_s and chunk_rows must be positive"
+            )
+
+    def _int_axes(self) -> list[str]:
+        return [axis.name for axis in self.axes if axis.kind == "int"]
+
+    def _require(self, name: str, known: list[str], role: str) -> None:
+        if name not in known:
+            raise SpecError(
+                f"sweep {self.name}: {role} names {name!r}, which is not among {', '.join(known)}"
+            )
+
+    def axis(self, name: str) -> Axis:
+        """Return the axis called `name`.
+
+        Raises
+        ------
+        SpecError
+            If there is none.
+        """
+        for axis in self.axes:
+            if axis.name == name:
+                return axis
+        known = ", ".join(axis.name for axis in self.axes)
+        raise SpecError(f"sweep {self.name}: no axis {name!r}; its axes are {known}")
+
+    def with_axis(self, axis: Axis) -> Sweep:
+        """Return the same sweep with the axis of that name replaced."""
+        self.axis(axis.name)
+        return replace(
+            self, axes=tuple(axis if a.name == axis.name else a for a in self.axes)
+        )
+
+    def suites(self) -> Iterator[Suite]:
+        """Yield the suites in order; those that a suite rule excludes are left out."""
+        for suite, reason in self.suites_with_reasons():
+            if reason is None:
+                yield suite
+
+    def suites_with_reasons(self) -> Iterator[tuple[Suite, str | None]]:
+        """Yield every suite with the reason why it is excluded, or None."""
+        pinned = [axis for axis in self.axes if axis.name in self.suite_by]
+        pinned.sort(key=lambda axis: self.suite_by.index(axis.name))
+        for combination in itertools.product(*(axis.values for axis in pinned)):
+            values = dict(zip((axis.name for axis in pinned), combination, strict=True))
+            axes = tuple(
+                axis.with_values([values[axis.name]]) if axis.name in values else axis
+                for axis in self.axes
+            )
+            name = "-".join(
+                axis.format(value) for axis, value in zip(pinned, combination, strict=True)
+            )
+            yield Suite(name or "all", axes), self._excluded(axes)
+
+    def _excluded(self, axes: tuple[Axis, ...]) -> str | None:
+        if not self.suite_rules:
+            return None
+        here = tuple(axis for axis in axes if axis.name in self.suite_by)
+        columns = Columns(here, {axis.name: np.zeros(1, np.intp) for axis in here})
+        for rule in self.suite_rules:
+            if not np.all(rule.is_valid(columns)):
+                return rule.reason
+        return None
+
+    def derive(self, params: Mapping[str, Value]) -> dict[str, int | float]:
+        """Compute the features of one vector.
+
+        Parameters
+        ----------
+        params : Mapping
+            A value for every axis; values need not be among those declared.
+
+        Returns
+        -------
+        dict
+            Feature name -> number.
+        """
+        axes = tuple(axis.with_values([params[axis.name]]) for axis in self.axes)
+        columns = Columns(axes, {axis.name: np.zeros(1, np.intp) for axis in axes})
+        return {f.name: np.broadcast_to(f.compute(columns), (1,))[0].item() for f in self.features}
+
+    def invalid_reason(self, params: Mapping[str, Value]) -> str | None:
+        """Say why one candidate is not part of the sweep, or None if it is."""
+        axes = tuple(axis.with_values([params[axis.name]]) for axis in self.axes)
+        columns = Columns(axes, {axis.name: np.zeros(1, np.intp) for axis in axes})
+        for rule in self.suite_rules + self.rules:
+            if not np.all(rule.is_valid(columns)):
+                return rule.reason
+        return None
+
+    def declaration(self) -> dict[str, Any]:
+        """Everything that decides which vectors exist and how they are measured, as JSON data."""
+        return {
+            "name": self.name,
+            "op": self.op,
+            "version": self.version,
+            "axes": {
+                axis.name: {
+                    "kind": axis.kind.value,
+                    "components": list(axis.components),
+                    "n_values": len(axis.values),
+                    "values_sha256": _digest(list(axis.values)),
+                    "values": _abridged(axis),
+                }
+                for axis in self.axes
+            },
+            "axis_order": [axis.name for axis in self.axes],
+            "size": self.size,
+            "group_by": list(self.group_by),
+            "suite_by": list(self.suite_by),
+            "rules": [rule.reason for rule in self.rules],
+            "suite_rules": [rule.reason for rule in self.suite_rules],
+            "features": [feature.name for feature in self.features],
+            "max_vectors_per_suite": self.max_vectors_per_suite,
+            "repeats": self.repeats,
+            "chunk_rows": self.chunk_rows,
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical JSON of the declaration, in hexadecimal."""
+        return _digest(self.declaration())
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def _abridged(axis: Axis, n_shown: int = 24) -> str:
+    texts = [axis.format(value) for value in axis.values]
+    if len(texts) <= n_shown:
+        return ",".join(texts)
+    return f"{','.join(texts[: n_shown - 1])},...,{texts[-1]}"

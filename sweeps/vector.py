@@ -1,0 +1,96 @@
+"""Vectors and their content-derived identity.
+
+``vector_id`` is the first 128 bits of SHA-256 over the canonical JSON of ``{"op": ..., "params":
+...}``: keys sorted, no white space, UTF-8, tuples as lists.  It depends on nothing else, so it is
+the same on every machine, for ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.axis import Axis, Value
+
+VECTOR_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One point of a sweep, as a device receives it.
+
+    Attributes
+    ----------
+    index : int
+        Position in the sweep, counted over all shards.
+    vector_id : bytes
+        16 bytes, derived from `op` and `params` alone.
+    op : str
+        Name of the operation.
+    params : Mapping
+        Axis name -> value.
+    features : Mapping
+        Derived feature -> number, such as ``tiles``, ``flops`` and ``bytes_moved``.
+    """
+
+    index: int
+    vector_id: bytes
+    op: str
+    params: Mapping[str, Value]
+    features: Mapping[str, int | float]
+
+
+def canonical_json(value: object) -> bytes:
+    """Encode `value` as canonical JSON: sorted keys, no white space, UTF-8."""
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode()
+
+
+def vector_id(op: str, params: Mapping[str, Value]) -> bytes:
+    """Identity of one vector, 16 bytes."""
+    encoded = canonical_json({"op": op, "params": dict(params)})
+    return hashlib.sha256(encoded).digest()[:VECTOR_ID_BYTES]
+
+
+def vector_ids(
+    op: str, axes: Sequence[Axis], codes: Mapping[str, npt.NDArray[np.intp]]
+) -> npt.NDArray[np.void]:
+    """Identities of many vectors given by their positions on each axis.
+
+    Parameters
+    ----------
+    op : str
+        Name of the operation.
+    axes : Sequence of Axis
+        All axes of the sweep.
+    codes : Mapping
+        Axis name -> positions in ``axis.values``, each of shape (n,).
+
+    Returns
+    -------
+    ndarray
+        Shape (n,), dtype ``V16``; element i equals `vector_id` of vector i.
+    """
+    columns = []
+    ordered = sorted(axes, key=lambda axis: axis.name)
+    for i, axis in enumerate(ordered):
+        separator = b"," if i else b""
+        key = canonical_json(axis.name) + b":"
+        needed = np.unique(codes[axis.name])
+        fragments = {
+            int(c): separator + key + canonical_json(axis.values[c]) for c in needed.tolist()
+        }
+        columns.append([fragments[c] for c in codes[axis.name].tolist()])
+    prefix = b'{"op":' + canonical_json(op) + b',"params":{'
+    sha256, join = hashlib.sha256, b"".join
+    digests = b"".join(
+        [sha256(prefix + join(row) + b"}}").digest()[:VECTOR_ID_BYTES] for row in zip(*columns)]
+    )
+    return np.frombuffer(digests, dtype=f"V{VECTOR_ID_BYTES}")
