@@ -18,6 +18,7 @@ kind      Python value            Arrow column            text
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -48,6 +49,8 @@ _PYTHON_TYPE = {AxisKind.INT: int, AxisKind.FLOAT: float, AxisKind.STR: str, Axi
 _TUPLE_KINDS = (AxisKind.GRID, AxisKind.SHAPE)
 _INT32_MAX = 2**31 - 1
 _INT64_MAX = 2**63 - 1
+_EXACT_MAX = 2**53
+_MOST_SPACED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,11 @@ class Axis:
             raise SpecError(f"axis {self.name!r}: the name must be a Python identifier")
         if not self.values:
             raise SpecError(f"axis {self.name}: it has no values; give at least one")
+        n_parts = len(self.components)
+        if len(set(self.components)) != n_parts or (self.kind in _TUPLE_KINDS) != (n_parts > 0):
+            raise SpecError(
+                f"axis {self.name}: its parts need distinct names, not {self.components}"
+            )
         for value in self.values:
             self._check(value)
         if len(set(self.values)) != len(self.values):
@@ -89,10 +97,12 @@ class Axis:
 
     def _check(self, value: Value) -> None:
         if self.kind in _TUPLE_KINDS:
+            # A tensor may be empty; a grid without cores would only divide by zero in the rules.
+            least = 1 if self.kind is AxisKind.GRID else 0
             is_right = (
                 isinstance(value, tuple)
                 and len(value) == len(self.components)
-                and all(type(part) is int and 0 <= part <= _INT32_MAX for part in value)
+                and all(type(part) is int and least <= part <= _INT32_MAX for part in value)
             )
         else:
             is_right = type(value) is _PYTHON_TYPE[self.kind]
@@ -100,6 +110,9 @@ class Axis:
             is_right = math.isfinite(value)
         if is_right and type(value) is int:
             is_right = abs(value) <= _INT64_MAX
+        if is_right and isinstance(value, str):
+            # Else its text form would not be read back as the same value.
+            is_right = value == value.strip() and value != "" and value.isprintable()
         if not is_right:
             raise SpecError(
                 f"axis {self.name}: value {value!r} is not of kind {self.kind.value}"
@@ -109,7 +122,7 @@ class Axis:
     @staticmethod
     def ints(name: str, values: Iterable[int]) -> Axis:
         """Axis of whole numbers."""
-        return Axis(name, AxisKind.INT, tuple(int(v) for v in values))
+        return Axis(name, AxisKind.INT, tuple(_whole(name, v) for v in values))
 
     @staticmethod
     def floats(name: str, values: Iterable[float]) -> Axis:
@@ -119,6 +132,8 @@ class Axis:
     @staticmethod
     def choice(name: str, values: Iterable[str]) -> Axis:
         """Axis of named choices, such as a data type or a shard strategy."""
+        if isinstance(values, str):
+            raise SpecError(f"axis {name}: give a list of choices, not the one text {values!r}")
         return Axis(name, AxisKind.STR, tuple(values))
 
     @staticmethod
@@ -129,16 +144,14 @@ class Axis:
     @staticmethod
     def grids(name: str, xs: Iterable[int], ys: Iterable[int]) -> Axis:
         """Axis of core grids, x outermost; ``name.x`` and ``name.y`` address the parts."""
-        columns = tuple(ys)
-        return Axis(name, AxisKind.GRID, tuple((x, y) for x in xs for y in columns), ("x", "y"))
+        rows, columns = [tuple(_whole(name, v) for v in values) for values in (xs, ys)]
+        return Axis(name, AxisKind.GRID, tuple((x, y) for x in rows for y in columns), ("x", "y"))
 
     @staticmethod
-    def shapes(
-        name: str, values: Iterable[Sequence[int]], components: Sequence[str] = ()
-    ) -> Axis:
+    def shapes(name: str, values: Iterable[Sequence[int]], components: Sequence[str] = ()) -> Axis:
         """Axis of tensor shapes of one rank; parts are named by `components`, else by index."""
-        shapes = tuple(tuple(int(part) for part in shape) for shape in values)
-        rank = len(shapes[0]) if shapes else 0
+        shapes = tuple(tuple(_whole(name, part) for part in shape) for shape in values)
+        rank = len(shapes[0]) if shapes else 1
         return Axis(name, AxisKind.SHAPE, shapes, tuple(components) or _ordinals(rank))
 
     def with_values(self, values: Iterable[Value]) -> Axis:
@@ -220,6 +233,13 @@ class Axis:
         return str(value)
 
 
+def _whole(name: str, value: int) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise SpecError(f"axis {name}: value {value!r} is not a whole number") from None
+
+
 def _ordinals(n: int) -> tuple[str, ...]:
     return tuple(str(i) for i in range(n))
 
@@ -244,10 +264,14 @@ def log_spaced(start: int, stop: int, n: int, multiple_of: int = 1) -> tuple[int
     Raises
     ------
     SpecError
-        If `start` or `n` is below 1, or `stop` is below `start`.
+        If `start`, `n` or `multiple_of` is below 1, `stop` is below `start` or above 2^53 (up to
+        where whole numbers are exact in floating point), or `n` is above 10^6.
     """
-    if start < 1 or stop < start or n < 1 or multiple_of < 1:
-        raise SpecError(f"log_spaced({start}, {stop}, {n}): need 1 <= start <= stop and n >= 1")
+    if not (1 <= start <= stop <= _EXACT_MAX and 1 <= n <= _MOST_SPACED and multiple_of >= 1):
+        raise SpecError(
+            f"log_spaced({start}, {stop}, {n}): need 1 <= start <= stop <= 2^53, "
+            "1 <= n <= 10^6 and multiples of 1 or more"
+        )
     exact = np.geomspace(start, stop, n)
     rounded = np.maximum(np.rint(exact / multiple_of).astype(np.int64), 1) * multiple_of
     return tuple(int(v) for v in np.unique(rounded))

@@ -1,8 +1,8 @@
 """Vectorised enumeration of a sweep: product space -> valid vectors, a block at a time.
 
 Rules are evaluated on an open mesh, so a rule that looks at two axes costs the product of those
-two, not of all; only the conjunction touches every candidate.  The ids of the vectors that are kept
-are the only work done per vector.
+two, not of all; only the conjunction touches every candidate.  The ids of the vectors that are
+kept are the only work done per vector.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sweeps.axis import Axis
-from sweeps.errors import SpecError
-from sweeps.space import Columns, Suite, Sweep
+from sweeps.space import Array, Columns, Suite, Sweep
 from sweeps.vector import VECTOR_ID_BYTES, canonical_json, vector_ids
 
 BLOCK_CANDIDATES = 1 << 22
@@ -37,7 +36,8 @@ class SuiteSelection:
     kept : ndarray
         Positions of the vectors in the suite's product space, ascending, shape (n,), int64.
     n_candidates, n_valid : int
-        Size of the product space, and how many passed all rules (``n_valid - n`` were thinned out).
+        Size of the product space, and how many passed all rules (``n_valid - n`` were thinned
+        out).
     rejected : Mapping
         Reason -> candidates for which this was the first rule to fail.
     """
@@ -49,7 +49,7 @@ class SuiteSelection:
     rejected: Mapping[str, int] = field(default_factory=dict)
 
     def summary(self) -> dict[str, object]:
-        """Counts of this suite as JSON data."""
+        """Return the counts of this suite as JSON data."""
         return {
             "name": self.suite.name,
             "n_candidates": self.n_candidates,
@@ -73,7 +73,9 @@ def select(sweep: Sweep, suite: Suite) -> SuiteSelection:
     for ranges in _blocks(suite.axes):
         shape = tuple(stop - start for start, stop in ranges)
         mesh = {
-            axis.name: np.arange(start, stop).reshape([-1 if k == d else 1 for k in range(len(shape))])
+            axis.name: np.arange(start, stop).reshape(
+                [-1 if k == d else 1 for k in range(len(shape))]
+            )
             for d, (axis, (start, stop)) in enumerate(zip(suite.axes, ranges, strict=True))
         }
         alive = _alive(sweep, Columns(suite.axes, mesh), shape, rejected)
@@ -99,16 +101,20 @@ def _alive(
     n_alive = alive.size
     for rule in sweep.rules:
         try:
-            mask = np.asarray(rule.is_valid(columns))
-            if mask.dtype != np.bool_:
-                raise TypeError(f"it returned {mask.dtype}, not bool")
-            np.logical_and(alive, mask, out=alive)
+            np.logical_and(alive, _booleans(rule.is_valid(columns)), out=alive)
         except Exception as error:
-            raise SpecError(f"sweep {sweep.name}: rule {rule.reason!r} failed: {error}") from error
+            raise sweep.failed(f"rule {rule.reason!r}", error) from error
         left = int(np.count_nonzero(alive))
         rejected[rule.reason] += n_alive - left
         n_alive = left
     return alive
+
+
+def _booleans(mask: Array) -> Array:
+    mask = np.asarray(mask)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"it returned {mask.dtype}, not bool")
+    return mask
 
 
 def _strides(axes: tuple[Axis, ...]) -> list[int]:
@@ -187,9 +193,7 @@ def vectors(sweep: Sweep, selection: SuiteSelection, start: int, stop: int) -> p
             values = np.broadcast_to(feature.compute(columns), flat.shape)
             arrays.append(pa.array(values, wanted.field(feature.name).type))
         except Exception as error:
-            raise SpecError(
-                f"sweep {sweep.name}: feature {feature.name!r} failed: {error}"
-            ) from error
+            raise sweep.failed(f"feature {feature.name!r}", error) from error
     return pa.Table.from_arrays(arrays, schema=wanted)
 
 

@@ -17,7 +17,10 @@ from sweeps.axis import Axis, AxisKind, Value, log_spaced
 from sweeps.errors import SpecError
 from sweeps.space import Sweep
 
-_LOG = re.compile(r"log\((\d+)[,;](\d+)[,;](\d+)\)")
+_LOG = re.compile(r"log\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\)")
+_COMMA = re.compile(r",(?![^(]*\))")
+"""A comma that does not stand in parentheses."""
+
 _ASSIGNMENT = re.compile(r"(?P<axis>[A-Za-z_]\w*)(?P<sign>:?=)(?P<spec>.+)", re.DOTALL)
 _MOST_REPLACED = 1_000_000
 
@@ -56,8 +59,7 @@ def limited(sweep: Sweep, assignments: list[str]) -> Sweep:
 
 
 def _terms(spec: str) -> list[str]:
-    protected = _LOG.sub(lambda m: m[0].replace(",", ";"), spec)
-    terms = [term.strip() for term in protected.split(",")]
+    terms = [term.strip() for term in _COMMA.split(spec)]
     if not all(terms):
         raise SpecError(f"limit {spec!r}: an empty value stands between two commas")
     return terms
@@ -66,7 +68,9 @@ def _terms(spec: str) -> list[str]:
 def _restricted(axis: Axis, spec: str) -> Axis:
     wanted: set[Value] = set()
     for term in _terms(spec):
-        matching = {v for v in axis.values if _matches(axis, v, term)}
+        # A choice may be called "a..b"; what is there by that very name is meant.
+        exact = term in axis.values
+        matching = {v for v in axis.values if (v == term if exact else _matches(axis, v, term))}
         if not matching:
             raise SpecError(
                 f"axis {axis.name}: {term!r} matches none of its values, which are "
@@ -84,7 +88,7 @@ def _matches(axis: Axis, value: Value, term: str) -> bool:
     match value, first, last:
         case tuple(), tuple(), tuple():
             return all(a <= v <= b for a, v, b in zip(first, value, last, strict=True))
-        case (int() | float()), (int() | float()), (int() | float()):
+        case ((int() | float()), (int() | float()), (int() | float())):
             return first <= value <= last
     raise SpecError(
         f"axis {axis.name}: {term!r} is a range, but the values are of kind {axis.kind.value}; "

@@ -1,7 +1,7 @@
 """Reshard: move a tiled bfloat16 tensor from one sharding over cores to another.
 
-Input and output are spread over core grids of up to 8 x 8 cores by BLOCK (both dimensions), WIDTH or
-HEIGHT (one dimension over all cores of the grid).  One suite per pair of grids and data type.
+Input and output are spread over core grids of up to 8 x 8 cores by BLOCK (both dimensions), WIDTH
+or HEIGHT (one dimension over all cores of the grid).  One suite per pair of grids and data type.
 """
 
 import numpy as np
@@ -35,9 +35,7 @@ def _can_be_tiled(c: Columns, side: str) -> Array:
     wide, high = _tiles_wide(c), _tiles_high(c)
     block = (wide % x == 0) & (high % y == 0)
     width, height = wide % (x * y) == 0, high % (x * y) == 0
-    return np.where(
-        strategy == "BLOCK", block, np.where(strategy == "WIDTH", width, height)
-    )
+    return np.where(strategy == "BLOCK", block, np.where(strategy == "WIDTH", width, height))
 
 
 def _fits(c: Columns, side: str) -> Array:

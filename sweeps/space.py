@@ -24,7 +24,18 @@ Array = npt.NDArray[Any]
 Kernel = Callable[[Mapping[str, Value]], Callable[[], object]]
 
 RESERVED_NAMES = frozenset(
-    "vector_id group_id suite index chunk status reason card attempt duration_ns".split()
+    {
+        "vector_id",
+        "group_id",
+        "suite",
+        "index",
+        "chunk",
+        "status",
+        "reason",
+        "card",
+        "attempt",
+        "duration_ns",
+    }
 )
 """Names that the store uses for its own columns."""
 
@@ -51,6 +62,8 @@ class Columns(Mapping[str, Array]):
         if name not in self._axes:
             raise KeyError(f"no axis {name!r}; the axes are {', '.join(self._axes)}")
         axis, codes = self._axes[name], self._codes[name]
+        if component and not axis.components:
+            raise KeyError(f"axis {name!r} has no parts; {key!r} is not a column")
         if not axis.components:
             return axis.array[codes]
         if component not in axis.components:
@@ -198,6 +211,8 @@ class Sweep:
             raise SpecError(
                 f"sweep {self.name}: repeats, timeout_s and chunk_rows must be positive"
             )
+        if self.max_vectors_per_suite is not None and self.max_vectors_per_suite < 1:
+            raise SpecError(f"sweep {self.name}: max_vectors_per_suite must be positive or None")
 
     def _int_axes(self) -> list[str]:
         return [axis.name for axis in self.axes if axis.kind == "int"]
@@ -225,9 +240,7 @@ class Sweep:
     def with_axis(self, axis: Axis) -> Sweep:
         """Return the same sweep with the axis of that name replaced."""
         self.axis(axis.name)
-        return replace(
-            self, axes=tuple(axis if a.name == axis.name else a for a in self.axes)
-        )
+        return replace(self, axes=tuple(axis if a.name == axis.name else a for a in self.axes))
 
     def suites(self) -> Iterator[Suite]:
         """Yield the suites in order; those that a suite rule excludes are left out."""
@@ -236,7 +249,14 @@ class Sweep:
                 yield suite
 
     def suites_with_reasons(self) -> Iterator[tuple[Suite, str | None]]:
-        """Yield every suite with the reason why it is excluded, or None."""
+        """Yield every suite with the reason why it is excluded, or None.
+
+        Raises
+        ------
+        SpecError
+            If two suites have the same name, or a suite rule fails.
+        """
+        names: set[str] = set()
         pinned = [axis for axis in self.axes if axis.name in self.suite_by]
         pinned.sort(key=lambda axis: self.suite_by.index(axis.name))
         for combination in itertools.product(*(axis.values for axis in pinned)):
@@ -248,17 +268,42 @@ class Sweep:
             name = "-".join(
                 axis.format(value) for axis, value in zip(pinned, combination, strict=True)
             )
+            if name in names:
+                raise SpecError(
+                    f"sweep {self.name}: two suites are called {name!r}; rename the choices of "
+                    f"{', '.join(axis.name for axis in pinned)} so that they differ when joined"
+                )
+            names.add(name)
             yield Suite(name or "all", axes), self._excluded(axes)
 
     def _excluded(self, axes: tuple[Axis, ...]) -> str | None:
         if not self.suite_rules:
             return None
         here = tuple(axis for axis in axes if axis.name in self.suite_by)
-        columns = Columns(here, {axis.name: np.zeros(1, np.intp) for axis in here})
-        for rule in self.suite_rules:
-            if not np.all(rule.is_valid(columns)):
+        return self._first_failed(self.suite_rules, here)
+
+    def _first_failed(self, rules: tuple[Rule, ...], axes: tuple[Axis, ...]) -> str | None:
+        columns = Columns(axes, {axis.name: np.zeros(1, np.intp) for axis in axes})
+        for rule in rules:
+            try:
+                is_valid = np.all(rule.is_valid(columns))
+            except Exception as error:
+                raise self.failed(f"rule {rule.reason!r}", error) from error
+            if not is_valid:
                 return rule.reason
         return None
+
+    def failed(self, what: str, error: Exception) -> SpecError:
+        """Say that a rule or feature of this sweep raised `error`."""
+        # A KeyError prints its message in quotes.
+        said = error.args[0] if isinstance(error, KeyError) and error.args else error
+        return SpecError(f"sweep {self.name}: {what} failed: {said}")
+
+    def _pinned(self, params: Mapping[str, Value]) -> tuple[Axis, ...]:
+        for axis in self.axes:
+            if axis.name not in params:
+                raise SpecError(f"sweep {self.name}: no value is given for axis {axis.name!r}")
+        return tuple(axis.with_values([params[axis.name]]) for axis in self.axes)
 
     def derive(self, params: Mapping[str, Value]) -> dict[str, int | float]:
         """Compute the features of one vector.
@@ -272,19 +317,32 @@ class Sweep:
         -------
         dict
             Feature name -> number.
+
+        Raises
+        ------
+        SpecError
+            If a value is missing or of another kind than its axis, or a feature fails.
         """
-        axes = tuple(axis.with_values([params[axis.name]]) for axis in self.axes)
+        axes = self._pinned(params)
         columns = Columns(axes, {axis.name: np.zeros(1, np.intp) for axis in axes})
-        return {f.name: np.broadcast_to(f.compute(columns), (1,))[0].item() for f in self.features}
+        derived = {}
+        for feature in self.features:
+            try:
+                values = np.broadcast_to(feature.compute(columns), (1,))
+            except Exception as error:
+                raise self.failed(f"feature {feature.name!r}", error) from error
+            derived[feature.name] = values[0].item()
+        return derived
 
     def invalid_reason(self, params: Mapping[str, Value]) -> str | None:
-        """Say why one candidate is not part of the sweep, or None if it is."""
-        axes = tuple(axis.with_values([params[axis.name]]) for axis in self.axes)
-        columns = Columns(axes, {axis.name: np.zeros(1, np.intp) for axis in axes})
-        for rule in self.suite_rules + self.rules:
-            if not np.all(rule.is_valid(columns)):
-                return rule.reason
-        return None
+        """Say why one candidate is not part of the sweep, or None if it is.
+
+        Raises
+        ------
+        SpecError
+            If a value is missing or of another kind than its axis, or a rule fails.
+        """
+        return self._first_failed(self.suite_rules + self.rules, self._pinned(params))
 
     def declaration(self) -> dict[str, Any]:
         """Everything that decides which vectors exist and how they are measured, as JSON data."""

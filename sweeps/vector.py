@@ -90,7 +90,8 @@ def vector_ids(
         columns.append([fragments[c] for c in codes[axis.name].tolist()])
     prefix = b'{"op":' + canonical_json(op) + b',"params":{'
     sha256, join = hashlib.sha256, b"".join
+    rows = zip(*columns, strict=True)
     digests = b"".join(
-        [sha256(prefix + join(row) + b"}}").digest()[:VECTOR_ID_BYTES] for row in zip(*columns)]
+        [sha256(prefix + join(row) + b"}}").digest()[:VECTOR_ID_BYTES] for row in rows]
     )
     return np.frombuffer(digests, dtype=f"V{VECTOR_ID_BYTES}")

@@ -163,6 +163,10 @@ class DeviceKind(Protocol):
         """Name in ``--device NAME``."""
 
     @property
+    def is_simulated(self) -> bool:
+        """Whether its cards are no hardware of the host, so that every run may have its own."""
+
+    @property
     def option_help(self) -> Mapping[str, str]:
         """Device option -> what it does and its default."""
 

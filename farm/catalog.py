@@ -1,0 +1,108 @@
+"""Find a sweep by its name, module or file."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+from farm.errors import PluginError, UsageError
+from sweeps import BUILTIN
+from sweeps.errors import SpecError
+from sweeps.space import Sweep
+
+
+def resolve_source(text: str) -> str:
+    """Normalise what the user typed: files become absolute paths, names stay as they are.
+
+    Raises
+    ------
+    UsageError
+        If it names a file that does not exist.
+    """
+    if text in BUILTIN or not (text.endswith(".py") or "/" in text):
+        return text
+    path = Path(text).resolve()
+    if not path.is_file():
+        raise UsageError(f"sweep {text!r}: there is no such file")
+    return str(path)
+
+
+def load_sweep(source: str) -> Sweep:
+    """Load a sweep.
+
+    Parameters
+    ----------
+    source : str
+        Name of a built-in sweep, dotted name of a module, or path of a Python file; the latter two
+        define it as ``SWEEP``.
+
+    Returns
+    -------
+    Sweep
+        With `Sweep.version` set: the author's, or a digest of the file's code without comments and
+        docstrings.
+
+    Raises
+    ------
+    UsageError
+        If there is no such sweep, or the declaration is wrong.
+    PluginError
+        If importing it fails.
+    """
+    module = _import(source)
+    sweep = getattr(module, "SWEEP", None)
+    if not isinstance(sweep, Sweep):
+        raise UsageError(
+            f"sweep {source!r}: the module has no SWEEP = Sweep(...), see docs/how-to/add-a-sweep.md"
+        )
+    return sweep if sweep.version else replace(sweep, version=_source_digest(module))
+
+
+def _import(source: str) -> ModuleType:
+    try:
+        if source.endswith(".py") or "/" in source:
+            return _import_file(Path(resolve_source(source)))
+        return importlib.import_module(BUILTIN.get(source, source))
+    except SpecError as error:
+        raise UsageError(str(error)) from error
+    except UsageError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name and source.startswith(error.name) and source not in BUILTIN:
+            raise UsageError(
+                f"unknown sweep {source!r}: built in are {', '.join(BUILTIN)}; otherwise give a "
+                f"module that can be imported or the path of a .py file"
+            ) from error
+        raise PluginError(f"sweep {source!r} cannot be imported: {error}") from error
+    except Exception as error:
+        raise PluginError(
+            f"sweep {source!r} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _import_file(path: Path) -> ModuleType:
+    # A name of its own, so that a user's matmul.py never shadows another module.
+    name = f"sweepfarm_user_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"sweep {path}: it is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _source_digest(module: ModuleType) -> str:
+    if module.__file__ is None:
+        raise UsageError(f"sweep {module.__name__}: it has no source file; set Sweep(version=...)")
+    tree = ast.parse(Path(module.__file__).read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            node.body = node.body[1:] or [ast.Pass()]
+    return "code " + hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]

@@ -1,0 +1,315 @@
+"""The actor's side of an executor process: spawn, send, poll, watch, kill.
+
+What shapes this module was measured:
+
+* *spawn*, never fork: a fork inherits the sockets of Ray's worker and hides the actor's death.
+* The parent-death signal fires when the spawning *thread* ends, so one permanent thread spawns.
+* A queue whose peer was killed inside its lock blocks for ever, whatever the timeout.  So every
+  queue call is made by a thread that can be left behind, and queues die with their executor.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import queue
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import pyarrow as pa
+
+from farm import worker
+from farm.errors import CardError
+from farm.lifecycle import WORD_LENGTH, Budgets, ProgressWord, Trouble, judge
+from farm.messages import Identity, Message, MessageKind
+from farm.worker import WorkerConfig
+from sweeps.vector import Vector
+
+REQUEST_BYTES = 16 << 20
+REPLY_BYTES = 32 << 20
+_POLL_S = 0.2
+_TAGS_PER_EPOCH = 1 << 40
+
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+
+@dataclass(frozen=True)
+class SentBatch:
+    """A batch that was sent: which rows have which tags."""
+
+    batch: int
+    first_tag: int
+    rows: tuple[int, ...]
+
+    def row_of(self, tag: int) -> int | None:
+        """Row of a tag, or None if the tag is of another batch."""
+        position = tag - self.first_tag
+        return self.rows[position] if 0 <= position < len(self.rows) else None
+
+
+class Executor:
+    """One incarnation of an executor process.
+
+    Parameters
+    ----------
+    config : WorkerConfig
+        Which card, which sweep; its `epoch` must be new for the card.
+    run_id : str
+        Stamped on every message.
+    budgets : Budgets
+        Longest time of each phase.
+    """
+
+    def __init__(self, config: WorkerConfig, run_id: str, budgets: Budgets) -> None:
+        from faster_fifo import Queue
+
+        self.epoch = config.epoch
+        self.info: dict[str, Any] = {}
+        self.n_dropped = 0
+        self.outstanding: dict[int, SentBatch] = {}
+        self._run_id, self._budgets = run_id, budgets
+        self._requests, self._replies = Queue(REQUEST_BYTES), Queue(REPLY_BYTES)
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._is_over = threading.Event()
+        self._next_tag = config.epoch * _TAGS_PER_EPOCH
+        self._n_batches = 0
+        context = multiprocessing.get_context("spawn")
+        self._word: Any = context.RawArray("q", WORD_LENGTH)
+        self._word[3] = time.monotonic_ns()
+        arguments = (multiprocessing.process.current_process().pid, config, self._requests,
+                     self._replies, self._word)
+        self._process = context.Process(target=worker.main, args=arguments, daemon=True)
+        _SPAWNER.submit(_start_hiding_main, self._process).result()
+        for target in (self._send_all, self._receive_all):
+            threading.Thread(target=target, daemon=True, name=f"{target.__name__}").start()
+
+    @property
+    def word(self) -> ProgressWord:
+        """Latest reading of the progress word."""
+        return ProgressWord.read(self._word)
+
+    @property
+    def pid(self) -> int | None:
+        """Process id."""
+        return self._process.pid
+
+    def wait_open(self) -> None:
+        """Wait until the card is open.
+
+        Raises
+        ------
+        CardError
+            If it does not open in time, the process dies, or the device refuses.
+        """
+        self._await(MessageKind.OPENED)
+
+    def probe(self, vectors: Sequence[Vector], repeats: int = 3) -> pa.Table:
+        """Run known-good vectors and return their launches; tags are positions.
+
+        Raises
+        ------
+        CardError
+            If a vector fails, or the executor hangs or dies.
+        """
+        described = [
+            {
+                "index": v.index,
+                "vector_id": v.vector_id.hex(),
+                "op": v.op,
+                "params": dict(v.params),
+                "features": dict(v.features),
+            }
+            for v in vectors
+        ]
+        batch = self._new_batch(0, range(len(vectors)))
+        identity = self._identity("", 0, batch.batch)
+        facts = {"vectors": described, "repeats": repeats}
+        self._outbox.put(Message(MessageKind.PROBE, identity, facts).encode())
+        return self._await(MessageKind.PROFILE).table
+
+    def run(self, chunk_id: str, attempt: int, table: pa.Table, repeats: int) -> SentBatch:
+        """Send a batch.
+
+        Parameters
+        ----------
+        chunk_id, attempt : str, int
+            The lease.
+        table : pyarrow.Table
+            Vectors with the extra columns ``row`` (in the chunk) and ``index`` (in the sweep).
+        repeats : int
+            Measured launches per vector.
+
+        Returns
+        -------
+        SentBatch
+            The rows and tags sent.
+
+        Raises
+        ------
+        CardError
+            If the batch is too large for the queue.
+        """
+        sent = self._new_batch(table.num_rows, table["row"].to_pylist())
+        message = Message(
+            MessageKind.RUN,
+            self._identity(chunk_id, attempt, sent.batch),
+            {"first_tag": sent.first_tag, "repeats": repeats},
+            table,
+        ).encode()
+        if len(message) + 64 > REQUEST_BYTES:
+            raise CardError(f"a batch of {table.num_rows} vectors exceeds {REQUEST_BYTES} bytes")
+        self._outbox.put(message)
+        return sent
+
+    def poll(self, chunk_id: str, attempt: int, wait_s: float) -> Message | Trouble | None:
+        """Wait for the answer to a batch of this lease.
+
+        Returns
+        -------
+        Message, Trouble or None
+            A DONE or FAULT message; trouble with the executor; None if nothing happened in
+            `wait_s` seconds.  Foreign and late messages are dropped and counted.
+        """
+        message = self._take(wait_s)
+        if message is None:
+            trouble = self.trouble()
+            # The last answer may have come while the process was ending.
+            message = self._take(_POLL_S) if trouble and trouble.kind == "CRASH" else None
+            if message is None:
+                return trouble
+        known = message.identity.batch in self.outstanding
+        expected = self._identity(chunk_id, attempt, message.identity.batch)
+        if message.kind is MessageKind.FAULT:
+            self.outstanding.pop(message.identity.batch, None)
+            return message
+        if message.kind is not MessageKind.DONE or message.identity != expected or not known:
+            self.n_dropped += 1
+            return None
+        del self.outstanding[message.identity.batch]
+        return message
+
+    def trouble(self) -> Trouble | None:
+        """Judge the executor now."""
+        exit_code = self._process.exitcode
+        return judge(
+            self.word, time.monotonic_ns(), exit_code, len(self.outstanding), self._budgets
+        )
+
+    def close(self) -> None:
+        """Ask the executor to close the card, then make sure that it is gone."""
+        if self._process.is_alive():
+            self._outbox.put(Message(MessageKind.CLOSE, self._identity("", 0, 0)).encode())
+            self._process.join(self._budgets.close_s)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the process and its children, and leave its queues behind.
+
+        Raises
+        ------
+        CardError
+            If it cannot be killed: it hangs in the kernel, and the card cannot be used.
+        """
+        self._is_over.set()
+        self._outbox.put(None)
+        if self._process.pid is not None:
+            for process in _tree(self._process.pid):
+                process.kill()
+        self._process.join(5.0)
+        if self._process.is_alive():
+            raise CardError(f"executor {self._process.pid} cannot be killed: it hangs in the kernel")
+
+    def _identity(self, chunk_id: str, attempt: int, batch: int) -> Identity:
+        return Identity(self._run_id, chunk_id, attempt, self.epoch, batch)
+
+    def _new_batch(self, n_tags: int, rows: Sequence[int]) -> SentBatch:
+        self._n_batches += 1
+        sent = SentBatch(self._n_batches, self._next_tag, tuple(rows))
+        self._next_tag += n_tags
+        if n_tags:
+            self.outstanding[sent.batch] = sent
+        return sent
+
+    def _await(self, kind: MessageKind) -> Message:
+        while True:
+            message = self._take(_POLL_S)
+            if message is None:
+                trouble = self._trouble_while_waiting()
+                if trouble is not None:
+                    message = self._take(_POLL_S)
+                    if message is None:
+                        raise CardError(trouble.evidence)
+                else:
+                    continue
+            if message.kind is MessageKind.FAULT:
+                raise CardError(str(message.facts["message"]))
+            if message.kind is kind:
+                if kind is MessageKind.OPENED:
+                    self.info = dict(message.facts["info"])
+                return message
+            self.n_dropped += 1
+
+    def _trouble_while_waiting(self) -> Trouble | None:
+        exit_code = self._process.exitcode
+        return judge(self.word, time.monotonic_ns(), exit_code, 1, self._budgets)
+
+    def _take(self, wait_s: float) -> Message | None:
+        try:
+            message = self._inbox.get(timeout=wait_s)
+        except queue.Empty:
+            return None
+        if message.identity.epoch != self.epoch:
+            self.n_dropped += 1
+            return None
+        return message
+
+    def _send_all(self) -> None:
+        while (data := self._outbox.get()) is not None:
+            while not self._is_over.is_set():
+                try:
+                    self._requests.put(data, timeout=_POLL_S)
+                    break
+                except queue.Full:
+                    continue
+
+    def _receive_all(self) -> None:
+        while not self._is_over.is_set():
+            try:
+                data = self._replies.get(timeout=_POLL_S)
+            except queue.Empty:
+                if not self._process.is_alive():
+                    return
+                continue
+            self._inbox.put(Message.decode(data))
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        parent = psutil.Process(pid)
+        return [*parent.children(recursive=True), parent]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _start_hiding_main(process: Any) -> None:
+    """Start a spawned process without re-importing this process' main module in it.
+
+    Under Ray the main module is Ray's worker, whose import costs a second and opens sockets.
+    """
+    main = sys.modules["__main__"]
+    hidden = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
+    try:
+        if hasattr(main, "__file__"):
+            del main.__file__
+        main.__spec__ = None
+        process.start()
+    finally:
+        for name, value in hidden.items():
+            if value is not None:
+                setattr(main, name, value)

@@ -1,0 +1,290 @@
+"""Generate a sweep directory: vectors to shards, then sweep.json.
+
+Streamed: at most one suite's selection and one shard's rows are in memory.  Resumable: the footer
+of each shard says where the next begins, so an interrupted generation goes on after the last one.
+Deterministic: the shards are the same bytes however often it was interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from farm.errors import DamagedStoreError, DifferentSweepError, StoreAccessError, UsageError
+from farm.store.directory import OWN_ENTRIES, SweepDirectory
+from farm.store.files import Files, StoreAccess
+from farm.store.manifest import FILE_NAME, AxisInfo, Manifest, ShardEntry
+from farm.store.shards import ShardFooter, encode_shard, read_footer, sha256_of, shard_file
+from sweeps.errors import SpecError
+from sweeps.generate import select, vectors
+from sweeps.space import Sweep
+
+SHARD_ROWS = 1 << 16
+"""Vectors per shard, rounded down to whole chunks."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to generate.
+
+    Attributes
+    ----------
+    sweep : Sweep
+        The sweep after limits and overrides.
+    source : str
+        Where it was loaded from.
+    limits : tuple of str
+        The limits as given, for the record.
+    """
+
+    sweep: Sweep
+    source: str
+    limits: tuple[str, ...] = ()
+
+
+@dataclass
+class _Position:
+    """Where generation stands: the next suite, the next row of it, and what is behind it."""
+
+    suite: int = 0
+    row: int = 0
+    first_index: int = 0
+    shards: list[ShardEntry] = field(default_factory=list)
+    suites: list[dict[str, Any]] = field(default_factory=list)
+
+
+def open_or_generate(
+    path: Path, plan: Plan, files: Files | None = None, on_progress: Progress | None = None
+) -> SweepDirectory:
+    """Open the sweep in a directory, generating what is missing of it.
+
+    Parameters
+    ----------
+    path : Path
+        The sweep directory; made if it does not exist.
+    plan : Plan
+        What it must hold.
+    files : Files or None
+        How to write; for fault injection.
+    on_progress : Callable or None
+        Called with (suites done, vectors so far).
+
+    Raises
+    ------
+    DifferentSweepError
+        If the directory holds another sweep.
+    StoreAccessError
+        If it is not empty and no sweep directory, or the disk refuses.
+    UsageError
+        If no candidate is valid.
+    """
+    if (path / FILE_NAME).exists():
+        directory = SweepDirectory.open(path, files)
+        require_same_sweep(directory.manifest, plan.sweep, path)
+        return directory
+    _require_usable(path)
+    manifest = _generate(path, plan, files or Files(path), on_progress)
+    return SweepDirectory(path, manifest, files)
+
+
+def require_same_sweep(manifest: Manifest, sweep: Sweep, path: Path) -> None:
+    """Check that a directory holds this very sweep.
+
+    Raises
+    ------
+    DifferentSweepError
+        If not; the message lists what differs.
+    """
+    if manifest.fingerprint == sweep.fingerprint:
+        return
+    there, here = dict(manifest.declaration), sweep.declaration()
+    differences = [
+        f"  {key}: {_short(there.get(key))} there, {_short(here.get(key))} here"
+        for key in here
+        if key != "axes" and there.get(key) != here[key]
+    ]
+    axes_there, axes_here = there.get("axes", {}), here["axes"]
+    differences += [
+        f"  axis {name}: {_short(_values(axes_there, name))} there, "
+        f"{_short(_values(axes_here, name))} here"
+        for name in {**axes_there, **axes_here}
+        if axes_there.get(name) != axes_here.get(name)
+    ]
+    raise DifferentSweepError(
+        f"{path} holds another sweep (fingerprint {manifest.fingerprint[:12]}, not "
+        f"{sweep.fingerprint[:12]}):\n"
+        + "\n".join(differences)
+        + f"\nUse another --out, go on with what is there by `farm run {path}`, or start over with "
+        f"--force-clean"
+    )
+
+
+def _values(axes: dict[str, Any], name: str) -> object:
+    return axes.get(name, {}).get("values", "absent")
+
+
+def _short(value: object, width: int = 60) -> str:
+    text = str(value)
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def _require_usable(path: Path) -> None:
+    with StoreAccess("create", path):
+        if path.exists() and not path.is_dir():
+            raise StoreAccessError(f"{path} is a file; --out names a directory")
+        path.mkdir(parents=True, exist_ok=True)
+        foreign = [entry.name for entry in path.iterdir() if entry.name not in OWN_ENTRIES]
+    if foreign:
+        raise StoreAccessError(
+            f"{path} is not empty and no sweep directory (it holds {', '.join(foreign[:3])}); "
+            f"choose a new or empty directory for --out"
+        )
+
+
+def _generate(path: Path, plan: Plan, files: Files, on_progress: Progress | None) -> Manifest:
+    sweep = plan.sweep
+    try:
+        suites = list(sweep.suites_with_reasons())
+    except Exception as error:
+        raise UsageError(f"sweep {sweep.name}: a suite rule failed: {error}") from error
+    included = [suite for suite, reason in suites if reason is None]
+    excluded: dict[str, int] = {}
+    for _, reason in suites:
+        if reason is not None:
+            excluded[reason] = excluded.get(reason, 0) + 1
+    shard_rows = max(1, SHARD_ROWS // sweep.chunk_rows) * sweep.chunk_rows
+    at = _resume_position(path, sweep)
+    buffered: list[pa.Table] = []
+    ended: list[dict[str, Any]] = []
+
+    def flush() -> None:
+        table = pa.concat_tables(buffered)
+        footer = ShardFooter(
+            sweep.fingerprint, len(at.shards), at.first_index, at.suite, at.row, tuple(ended)
+        )
+        content = encode_shard(table, footer, sweep.chunk_rows)
+        file = shard_file(footer.number)
+        if not files.publish(file, content):
+            raise DifferentSweepError(f"{path}: another process is generating a sweep here")
+        digest = hashlib.sha256(content).hexdigest()
+        at.shards.append(
+            ShardEntry(file, table.num_rows, sweep.chunk_rows, len(content), digest)
+        )
+        at.first_index += table.num_rows
+        at.suites += ended
+        buffered.clear()
+        ended.clear()
+
+    n_buffered = 0
+    for number in range(at.suite, len(included)):
+        try:
+            selection = select(sweep, included[number])
+            while at.row < len(selection.kept):
+                stop = min(len(selection.kept), at.row + shard_rows - n_buffered)
+                buffered.append(vectors(sweep, selection, at.row, stop))
+                n_buffered += stop - at.row
+                at.row = stop
+                if n_buffered == shard_rows and at.row < len(selection.kept):
+                    flush()
+                    n_buffered = 0
+        except SpecError as error:
+            raise UsageError(str(error)) from error
+        at.suite, at.row = number + 1, 0
+        ended.append(selection.summary())
+        if n_buffered == shard_rows:
+            flush()
+            n_buffered = 0
+        if on_progress is not None:
+            on_progress(number + 1, at.first_index + n_buffered)
+    if n_buffered:
+        flush()
+    at.suites += ended
+    return _publish_manifest(path, plan, files, at, excluded)
+
+
+def _resume_position(path: Path, sweep: Sweep) -> _Position:
+    at = _Position()
+    while (file := path / shard_file(len(at.shards))).exists():
+        footer = read_footer(file)
+        if footer.fingerprint != sweep.fingerprint:
+            raise DifferentSweepError(
+                f"{path} holds the beginning of another sweep (fingerprint "
+                f"{footer.fingerprint[:12]}, not {sweep.fingerprint[:12]}). Use another --out, or "
+                f"start over with --force-clean"
+            )
+        if (footer.number, footer.first_index) != (len(at.shards), at.first_index):
+            raise DamagedStoreError(f"shard {file} is out of place; start over with --force-clean")
+        size = file.stat().st_size
+        at.shards.append(
+            ShardEntry(
+                shard_file(footer.number), footer.rows, sweep.chunk_rows, size, sha256_of(file)
+            )
+        )
+        at.first_index += footer.rows
+        at.suite, at.row = footer.next_suite, footer.next_row
+        at.suites += footer.suites
+    return at
+
+
+def _publish_manifest(
+    path: Path, plan: Plan, files: Files, at: _Position, excluded: dict[str, int]
+) -> Manifest:
+    sweep = plan.sweep
+    if at.first_index == 0:
+        counts: dict[str, int] = dict(excluded)
+        for suite in at.suites:
+            for reason, n in suite["rejected"].items():
+                counts[reason] = counts.get(reason, 0) + n
+        reasons = "; ".join(f"{reason} ({n})" for reason, n in counts.items() if n)
+        raise UsageError(f"sweep {sweep.name}: no candidate is valid: {reasons or 'no suites'}")
+    manifest = Manifest(
+        sweep=sweep.name,
+        op=sweep.op,
+        source=plan.source,
+        limits=plan.limits,
+        fingerprint=sweep.fingerprint,
+        declaration=sweep.declaration(),
+        axes=tuple(AxisInfo(a.name, a.kind.value, a.components) for a in sweep.axes),
+        features=tuple(feature.name for feature in sweep.features),
+        size=sweep.size,
+        group_by=sweep.group_by,
+        repeats=sweep.repeats,
+        timeout_s=sweep.timeout_s,
+        n_vectors=at.first_index,
+        suites=tuple(at.suites),
+        excluded_suites=excluded,
+        shards=tuple(at.shards),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    if not files.publish(FILE_NAME, manifest.encode()):
+        raise DifferentSweepError(f"{path}: another process has just generated a sweep here")
+    return manifest
+
+
+def overridden(
+    sweep: Sweep, repeats: int | None, timeout_s: float | None, chunk_rows: int | None
+) -> Sweep:
+    """Apply the command line's overrides to a sweep.
+
+    Raises
+    ------
+    UsageError
+        If one is not positive.
+    """
+    try:
+        return replace(
+            sweep,
+            repeats=repeats if repeats is not None else sweep.repeats,
+            timeout_s=timeout_s if timeout_s is not None else sweep.timeout_s,
+            chunk_rows=chunk_rows if chunk_rows is not None else sweep.chunk_rows,
+        )
+    except SpecError as error:
+        raise UsageError(str(error)) from error

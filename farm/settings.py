@@ -1,0 +1,62 @@
+"""Settings of one run, as data that every process of it receives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from farm.devices.device import CardSlot
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What `farm run` was told.
+
+    Attributes
+    ----------
+    directory : str
+        The sweep directory.
+    run_id : str
+        Names this run in results and journals.
+    slots : tuple of CardSlot
+        The cards to use.
+    fit_over : str
+        ``vectors`` or ``size-means``, see `analysis.linear`.
+    max_strikes : int
+        Hangs or crashes after which a vector is condemned.
+    batch_rows : int or None
+        Vectors per profiler read; None: adapted to the device's speed.
+    open_timeout_s, read_timeout_s, reset_timeout_s : float
+        Longest time of opening a card, of one profiler read, of one reset.
+    lease_s : float
+        Silence after which a card's leases expire.
+    grace_s : float
+        How long cards may go on with the chunk in hand after an interrupt.
+    n_analysis_workers : int
+        Processes that fit models.
+    """
+
+    directory: str
+    run_id: str
+    slots: tuple[CardSlot, ...]
+    fit_over: str = "vectors"
+    max_strikes: int = 2
+    batch_rows: int | None = None
+    open_timeout_s: float = 120.0
+    read_timeout_s: float = 60.0
+    reset_timeout_s: float = 180.0
+    lease_s: float = 30.0
+    grace_s: float = 10.0
+    n_analysis_workers: int = 1
+
+    def to_json(self) -> str:
+        """Encode for another process."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> RunSettings:
+        """Read what `to_json` wrote."""
+        content: dict[str, Any] = json.loads(text)
+        content["slots"] = tuple(CardSlot(**slot) for slot in content["slots"])
+        return RunSettings(**content)

@@ -1,0 +1,176 @@
+"""The only place of the farm that writes, syncs, links and renames.
+
+Two ways to put a file in place, both atomic and durable on return:
+
+* `Files.publish`: create if absent.  Written under ``tmp/``, fsynced, linked to its name, the
+  folder fsynced.  Whoever links first wins; a published file never changes.
+* `Files.replace`: for caches only.  Written under ``tmp/``, fsynced, renamed over its name.
+
+``tmp/`` holds only files whose writer died, or is at work; the holder of the run lock empties it.
+The steps are methods of their own, so that a test can die before, half-way through or after each.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from pathlib import Path
+from types import TracebackType
+
+from farm.errors import StoreAccessError
+
+TEMPORARY = "tmp"
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: free some space and run the same command again",
+    errno.EDQUOT: "your disk quota is used up: free some space and run the same command again",
+    errno.EACCES: "no permission: choose another directory or change its permissions",
+    errno.EPERM: "not permitted: choose another directory or change its permissions",
+    errno.EROFS: "the file system is read-only: choose another directory",
+    errno.EIO: "the disk reported an I/O error: check it, then run the same command again",
+    errno.ENOENT: "it does not exist (any more)",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EFBIG: "the file would exceed the file size limit",
+}
+
+
+class StoreAccess:
+    """Context that turns an `OSError` into a `StoreAccessError` that says what to do."""
+
+    def __init__(self, action: str, path: Path) -> None:
+        self._action, self._path = action, path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Translate."""
+        if isinstance(error, OSError):
+            advice = _ADVICE.get(error.errno or 0, error.strerror or str(error))
+            raise StoreAccessError(f"cannot {self._action} {self._path}: {advice}") from error
+
+
+class Files:
+    """Durable writes below one root folder.
+
+    Parameters
+    ----------
+    root : Path
+        The sweep directory.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def publish(self, relative: str, content: bytes) -> bool:
+        """Create a file if its name is free.
+
+        Parameters
+        ----------
+        relative : str
+            Path below the root.
+        content : bytes
+            Everything that the file will hold.
+
+        Returns
+        -------
+        bool
+            Whether this call created it; False if the name was taken.
+
+        Raises
+        ------
+        StoreAccessError
+            If the disk refuses; nothing is visible under the name then.
+        """
+        final = self.root / relative
+        with StoreAccess("write", final):
+            temporary = self._write_temporary(final.parent, content)
+            try:
+                self.link(temporary, final)
+                is_first = True
+            except FileExistsError:
+                is_first = False
+            self.unlink(temporary)
+            self.sync_folder(final.parent)
+        return is_first
+
+    def replace(self, relative: str, content: bytes) -> None:
+        """Write a file, whatever was there before.
+
+        Raises
+        ------
+        StoreAccessError
+            If the disk refuses; the earlier file is untouched then.
+        """
+        final = self.root / relative
+        with StoreAccess("write", final):
+            temporary = self._write_temporary(final.parent, content)
+            self.rename(temporary, final)
+            self.sync_folder(final.parent)
+
+    def sweep_temporaries(self) -> int:
+        """Remove what writers that died left behind; returns how many files.
+
+        Only the holder of the run lock may do this.
+        """
+        folder = self.root / TEMPORARY
+        n_removed = 0
+        with StoreAccess("clean up", folder):
+            if folder.is_dir():
+                for path in folder.iterdir():
+                    path.unlink(missing_ok=True)
+                    n_removed += 1
+        return n_removed
+
+    def _write_temporary(self, parent: Path, content: bytes) -> Path:
+        for folder in (self.root / TEMPORARY, parent):
+            if not folder.is_dir():
+                self.make_folder(folder)
+        temporary = self.root / TEMPORARY / f"{os.getpid()}-{uuid.uuid4().hex}.tmp"
+        try:
+            self.write(temporary, content)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        return temporary
+
+    def make_folder(self, folder: Path) -> None:
+        """Create a folder and its parents, durably."""
+        missing = [folder, *folder.parents]
+        missing = missing[: [p.is_dir() for p in missing].index(True)]
+        folder.mkdir(parents=True, exist_ok=True)
+        for created in missing:
+            self.sync_folder(created.parent)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a new file and fsync it."""
+        with path.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file its final name; fails if the name is taken."""
+        os.link(source, target)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Move a file over its final name."""
+        source.replace(target)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a temporary name."""
+        path.unlink(missing_ok=True)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Make the names in a folder durable."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,131 @@
+"""``results/<nn>/<chunk>.parquet``: the outcomes of one committed chunk.
+
+The appearance of the file is the commit; it is created if absent, so the first commit of a chunk
+wins, and it never changes.  ``<nn>`` is the start of the SHA-256 of the chunk's name.
+
+One row group; columns of `farm.outcome.OUTCOME_SCHEMA`; row i is the outcome of row i of the chunk.
+Pages are compressed with Zstandard and carry a CRC-32.  The footer's key ``sweepfarm.result`` holds
+JSON: ``chunk``, ``fingerprint`` of the sweep, ``run_id``, ``card``, ``attempt``, ``epoch`` (of the
+executor), ``device`` (`farm.devices.device.DeviceInfo`), ``counts`` {status: vectors},
+``started_at`` and ``ended_at`` (ISO, UTC), ``measured_s`` (wall time), ``content_sha256`` (over the
+ids, statuses and launch durations: a second check that does not depend on Parquet).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from farm.errors import DamagedStoreError
+from farm.outcome import OUTCOME_SCHEMA
+from farm.store.files import StoreAccess
+
+FOOTER_KEY = b"sweepfarm.result"
+
+
+@dataclass(frozen=True)
+class ResultMeta:
+    """The footer of a results file; see the module's text."""
+
+    chunk: str
+    fingerprint: str
+    run_id: str
+    card: str
+    attempt: int
+    epoch: int
+    device: Mapping[str, Any]
+    started_at: str
+    ended_at: str
+    measured_s: float
+    counts: Mapping[str, int]
+    content_sha256: str = ""
+
+
+def count_statuses(outcomes: pa.Table) -> dict[str, int]:
+    """Count vectors per status."""
+    counted = pc.value_counts(outcomes["status"].combine_chunks().dictionary_decode())
+    return {row["values"]: row["counts"] for row in counted.to_pylist()}
+
+
+def encode_result(outcomes: pa.Table, meta: ResultMeta) -> bytes:
+    """Return the bytes of a results file; `counts` and the digest are filled in here."""
+    outcomes = outcomes.cast(OUTCOME_SCHEMA).combine_chunks()
+    meta = replace(
+        meta, counts=count_statuses(outcomes), content_sha256=_content_digest(outcomes)
+    )
+    footer = json.dumps(asdict(meta)).encode()
+    sink = io.BytesIO()
+    pq.write_table(
+        outcomes.replace_schema_metadata({FOOTER_KEY: footer}),
+        sink,
+        row_group_size=max(1, outcomes.num_rows),
+        compression="zstd",
+        write_statistics=False,
+        write_page_checksum=True,
+        use_dictionary=["status", "card", "attempt", "reason"],
+    )
+    return sink.getvalue()
+
+
+def read_meta(path: Path) -> ResultMeta:
+    """Read the footer of a results file.
+
+    Raises
+    ------
+    DamagedStoreError
+        If it is no results file.
+    """
+    try:
+        with StoreAccess("read", path):
+            metadata = pq.read_schema(path).metadata
+        return ResultMeta(**json.loads(metadata[FOOTER_KEY]))
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def read_result(path: Path) -> tuple[pa.Table, ResultMeta]:
+    """Read and verify a results file.
+
+    Raises
+    ------
+    DamagedStoreError
+        If it is truncated, or a checksum is wrong.
+    """
+    try:
+        with StoreAccess("read", path):
+            table = pq.read_table(path, page_checksum_verification=True, use_threads=False)
+        meta = ResultMeta(**json.loads(table.schema.metadata[FOOTER_KEY]))
+        table = table.replace_schema_metadata(None).cast(OUTCOME_SCHEMA).combine_chunks()
+        if _content_digest(table) != meta.content_sha256:
+            raise ValueError("its content differs from the digest in its footer")
+        if count_statuses(table) != dict(meta.counts):
+            raise ValueError("its rows differ from the counts in its footer")
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from error
+    return table, meta
+
+
+def _content_digest(outcomes: pa.Table) -> str:
+    durations = outcomes["durations_ns"].combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(durations), 0).to_numpy().astype("<i8")
+    digest = hashlib.sha256(b"".join(outcomes["vector_id"].to_pylist()))
+    digest.update("\n".join(outcomes["status"].to_pylist()).encode())
+    digest.update(lengths.tobytes())
+    digest.update(pc.list_flatten(durations).to_numpy().astype("<f8").tobytes())
+    return digest.hexdigest()
+
+
+def _damaged(path: Path, error: Exception) -> DamagedStoreError:
+    return DamagedStoreError(
+        f"result {path} is damaged: {error}. Move the file away and run the sweep again: its chunk "
+        f"is then measured anew"
+    )

@@ -1,0 +1,261 @@
+"""The executor process: opens the card, runs batches, reads the profiler once per batch.
+
+Runs in a process of its own that may hang, crash or be killed at any instant; nothing that matters
+lives here.  It ends with its parent (parent-death signal), imports no Ray, and holds the card's
+lock while it lives.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import gc
+import os
+import queue
+import signal
+import time
+from collections.abc import Iterator, MutableSequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from farm.card_lock import hold_card
+from farm.catalog import load_sweep
+from farm.devices import registry
+from farm.devices.device import CardSlot, Device
+from farm.errors import CardError, OpError, OpFailedError
+from farm.join import join_by_tag
+from farm.lifecycle import Phase, ProgressWriter
+from farm.messages import Identity, Message, MessageKind
+from farm.outcome import OUTCOME_SCHEMA, Status, status_of
+from sweeps.vector import Vector
+
+PARENT_DIED = 113
+_PR_SET_PDEATHSIG = 1
+_MOST_REASON_CHARACTERS = 2000
+
+REPLY_SCHEMA = pa.schema(
+    [
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("status", pa.string()),
+        *(OUTCOME_SCHEMA.field(n) for n in ("mean_ns", "std_ns", "min_ns", "median_ns")),
+        OUTCOME_SCHEMA.field("durations_ns"),
+        OUTCOME_SCHEMA.field("reason"),
+        OUTCOME_SCHEMA.field("started_at"),
+    ]
+)
+"""A batch's answer: one row per vector; ``status`` is null where the records were incomplete."""
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What an executor needs to know.
+
+    Attributes
+    ----------
+    slot : CardSlot
+        Which card.
+    lock_name : str
+        Name of the card's host-wide lock.
+    source : str
+        Where the sweep is loaded from.
+    op : str
+        Operation of the sweep.
+    param_names, tuple_params, feature_names : tuple of str
+        Axis columns, those of them whose values are tuples, and feature columns.
+    epoch : int
+        Incarnation of the executor.
+    """
+
+    slot: CardSlot
+    lock_name: str
+    source: str
+    op: str
+    param_names: tuple[str, ...]
+    tuple_params: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    epoch: int
+
+
+def main(
+    parent_pid: int,
+    config: WorkerConfig,
+    requests: Any,
+    replies: Any,
+    word: MutableSequence[int],
+) -> None:
+    """Entry point of the process; `requests` and `replies` are faster-fifo queues of bytes."""
+    end_with_parent(parent_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    faulthandler.enable()
+    progress = ProgressWriter(word)
+    progress.enter(Phase.OPENING, time.monotonic_ns())
+    identity = Identity(epoch=config.epoch)
+    try:
+        hold_card(config.lock_name)
+        kind = registry.kind(config.slot.kind)
+        device = kind.device(config.slot, load_sweep(config.source))
+        device.open()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the actor must hear of it
+        reason = f"{type(error).__name__}: {error}"
+        replies.put(Message(MessageKind.FAULT, identity, {"message": reason}).encode())
+        return
+    facts = {"info": device.info.as_json()}
+    replies.put(Message(MessageKind.OPENED, identity, facts).encode())
+    _serve(config, device, requests, replies, progress)
+
+
+def end_with_parent(parent_pid: int) -> None:
+    """Have the kernel kill this process when its parent dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent_pid:
+        os._exit(PARENT_DIED)  # it died before the call above
+
+
+def _serve(
+    config: WorkerConfig, device: Device, requests: Any, replies: Any, progress: ProgressWriter
+) -> None:
+    gc.freeze()
+    while True:
+        progress.enter(Phase.IDLE, time.monotonic_ns())
+        message = Message.decode(_next(requests))
+        batch = message.identity.batch
+        try:
+            match message.kind:
+                case MessageKind.RUN:
+                    reply = _run_batch(config, device, message, progress)
+                case MessageKind.PROBE:
+                    reply = _run_probe(config, device, message, progress)
+                case _:
+                    progress.enter(Phase.CLOSING, time.monotonic_ns(), batch)
+                    device.close()
+                    replies.put(Message(MessageKind.CLOSED, message.identity).encode())
+                    return
+        except CardError as error:
+            reply = Message(MessageKind.FAULT, message.identity, {"message": str(error)})
+        replies.put(reply.encode())
+
+
+def _next(requests: Any) -> bytes:
+    while True:
+        try:
+            data: bytes = requests.get(timeout=0.5)
+        except queue.Empty:
+            continue
+        return data
+
+
+def _vectors(config: WorkerConfig, table: pa.Table) -> Iterator[Vector]:
+    params = [
+        [tuple(v) for v in values] if name in config.tuple_params else values
+        for name in config.param_names
+        for values in [table[name].to_pylist()]
+    ]
+    features = [table[name].to_pylist() for name in config.feature_names]
+    indexes, ids = table["index"].to_pylist(), table["vector_id"].to_pylist()
+    for i, (index, vector_id) in enumerate(zip(indexes, ids, strict=True)):
+        yield Vector(
+            index,
+            vector_id,
+            config.op,
+            {name: column[i] for name, column in zip(config.param_names, params, strict=True)},
+            {name: column[i] for name, column in zip(config.feature_names, features, strict=True)},
+        )
+
+
+def _run_batch(
+    config: WorkerConfig, device: Device, message: Message, progress: ProgressWriter
+) -> Message:
+    table, facts = message.table, message.facts
+    first_tag, repeats = int(facts["first_tag"]), int(facts["repeats"])
+    n = table.num_rows
+    failures: dict[int, tuple[str, str]] = {}
+    started_us = np.empty(n, np.int64)
+    began_ns = time.monotonic_ns()
+    for i, vector in enumerate(_vectors(config, table)):
+        started_us[i] = time.time_ns() // 1000
+        progress.start_vector(first_tag + i, repeats, time.monotonic_ns())
+        try:
+            device.execute(vector, repeats, first_tag + i)
+        except CardError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the vector failed; the type decides how
+            failures[i] = _failure(error)
+        progress.end_vector()
+    executed_ns = time.monotonic_ns()
+    progress.enter(Phase.READING, executed_ns, message.identity.batch)
+    joined = join_by_tag(device.read_profile(), first_tag, n, repeats)
+    # A failed vector's earlier launches are in the profile; they are records of a failure.
+    is_ok = joined.is_complete.copy()
+    is_ok[list(failures)] = False
+    status: list[str | None] = [Status.OK.value if ok else None for ok in is_ok]
+    reasons: list[str | None] = [
+        None if ok else f"{found} of {repeats} profiler records"
+        for ok, found in zip(is_ok, joined.n_records, strict=True)
+    ]
+    for i, (failed_status, reason) in failures.items():
+        status[i], reasons[i] = failed_status, reason
+    reply = pa.Table.from_arrays(
+        [
+            table["row"].combine_chunks(),
+            pa.array(status, pa.string()),
+            *_statistics(joined.durations_ns, is_ok),
+            pa.array(reasons, pa.string()),
+            pa.array(started_us, pa.timestamp("us", tz="UTC")),
+        ],
+        schema=REPLY_SCHEMA,
+    )
+    done = {
+        "n_foreign": joined.n_foreign,
+        "execute_s": (executed_ns - began_ns) / 1e9,
+        "read_s": (time.monotonic_ns() - executed_ns) / 1e9,
+    }
+    return Message(MessageKind.DONE, message.identity, done, reply)
+
+
+def _statistics(durations_ns: Any, is_ok: Any) -> list[pa.Array]:
+    n, repeats = durations_ns.shape
+    usable = np.where(is_ok[:, None], durations_ns, 1.0)
+    columns = (usable.mean(1), usable.std(1), usable.min(1), np.median(usable, axis=1))
+    arrays = [pa.array(column, mask=~is_ok) for column in columns]
+    offsets = np.concatenate([[0], np.cumsum(np.where(is_ok, repeats, 0))])
+    lists = pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()),
+        pa.array(durations_ns[is_ok].ravel()),
+        mask=pa.array(~is_ok) if n else None,
+    )
+    return [*arrays, lists]
+
+
+def _failure(error: Exception) -> tuple[str, str]:
+    op_error = error
+    if not isinstance(op_error, OpError):
+        op_error = OpFailedError(f"{type(error).__name__}: {error}")
+    return status_of(op_error).value, str(op_error)[:_MOST_REASON_CHARACTERS]
+
+
+def _run_probe(
+    config: WorkerConfig, device: Device, message: Message, progress: ProgressWriter
+) -> Message:
+    repeats = int(message.facts["repeats"])
+    vectors = [
+        Vector(
+            probe["index"],
+            bytes.fromhex(probe["vector_id"]),
+            probe["op"],
+            {k: tuple(v) if isinstance(v, list) else v for k, v in probe["params"].items()},
+            probe["features"],
+        )
+        for probe in message.facts["vectors"]
+    ]
+    for tag, vector in enumerate(vectors):
+        progress.start_vector(tag, repeats, time.monotonic_ns())
+        try:
+            device.execute(vector, repeats, tag)
+        except OpError as error:
+            raise CardError(f"probe vector {tag} failed: {error}") from error
+    progress.enter(Phase.READING, time.monotonic_ns(), message.identity.batch)
+    return Message(MessageKind.PROFILE, message.identity, {}, device.read_profile())
