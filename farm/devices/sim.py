@@ -339,6 +339,7 @@ class SimKind:
     """Registry entry of the simulated cards."""
 
     name = "sim"
+    is_simulated = True
     option_help: Mapping[str, str] = {
         "seed": "seed of the noise, a whole number (default 0)",
         "noise": f"relative standard deviation of the launches (default {DEFAULT_NOISE})",

@@ -18,8 +18,8 @@ drop      runs, but its profiler records are missing
 double    runs, but its profiler records are there twice
 ========= =====================================================================
 
-A fault fires every time its vector is run.  With ``*TIMES`` it fires that often per vector over all
-cards and processes; firings are counted in ``fault_dir`` as the size of the file ``KIND-INDEX``.
+A fault fires every time its vector is run.  With ``*TIMES`` it fires that often per vector, over
+all cards and processes; firings are counted in ``fault_dir``: the size of the file ``KIND-INDEX``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the simulated card would take for a vector, without noise: the truth that tests may ask for.
+"""How long the simulated card takes for a vector, without noise: the truth that tests may ask.
 
 A reshard copies every tile of a sharded tensor from the core that has it to the core that wants
 it.  Which part of the tensor travels between which two cores follows from the two grids and shard
@@ -24,9 +24,8 @@ multicore architectures", Communications of the ACM 52 (4), 2009: attainable per
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -76,8 +75,7 @@ _RESHARD_AXES = (
 Grid = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(NamedTuple):
     """How a reshard loads the card, whatever the tensor's shape.
 
     Attributes
@@ -129,11 +127,13 @@ def n_shards(grid: Grid, strategy: str) -> Grid:
             return x * y, 1
         case "HEIGHT":
             return 1, x * y
+        case _:
+            pass
     raise InvalidVectorError(f"shard strategy {strategy!r} is not BLOCK, WIDTH or HEIGHT")
 
 
 def _overlaps(n_in: int, n_out: int) -> Ints:
-    """Common part of each input and output interval in units of 1 / (n_in * n_out)."""
+    """Measure the common part of each input and output interval in units of 1 / (n_in * n_out)."""
     inputs, outputs = np.arange(n_in)[:, None] * n_out, np.arange(n_out) * n_in
     common = np.minimum(inputs + n_out, outputs + n_in) - np.maximum(inputs, outputs)
     clipped: Ints = np.maximum(common, 0)
@@ -281,7 +281,7 @@ def _reshard_row(params: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def true_durations_ns(vectors: Sequence[Vector]) -> Floats:
-    """True duration of each vector in ns, shape (n,).
+    """Return the true duration of each vector in ns, shape (n,).
 
     Raises
     ------
@@ -296,7 +296,7 @@ def true_durations_ns(vectors: Sequence[Vector]) -> Floats:
 
 
 def true_duration_ns(op: str, params: Mapping[str, Any], features: Mapping[str, Any]) -> float:
-    """True duration of one vector in ns; equal to its element in `true_durations_ns`.
+    """Return the true duration of one vector in ns; equal to its element in `true_durations_ns`.
 
     Raises
     ------
@@ -307,7 +307,7 @@ def true_duration_ns(op: str, params: Mapping[str, Any], features: Mapping[str, 
 
 
 def true_durations_of_table_ns(op: str, table: pa.Table) -> Floats:
-    """True durations of a table with a column per parameter and feature, in ns, shape (n,).
+    """Return true durations in ns, shape (n,), of a table of parameters and features.
 
     Raises
     ------
@@ -338,7 +338,7 @@ def _durations(
 
 
 def _reshard_ns(rows: Sequence[tuple[Traffic, int, int]]) -> Floats:
-    load = np.array([astuple(traffic) for traffic, _, _ in rows]).T
+    load = np.array([traffic for traffic, _, _ in rows]).T
     at_once, in_convoy, setup_ns, packet_ns, transfers, transfer_share, row_share, width = load
     wide, high = np.array([(wide, high) for _, wide, high in rows], np.float64).T
     tiles = wide * high
@@ -351,7 +351,8 @@ def _reshard_ns(rows: Sequence[tuple[Traffic, int, int]]) -> Floats:
     transfer_tiles = tiles * transfer_share
     convoy = in_convoy * transfer_tiles / (transfer_tiles + BUFFERED_TILES)
     moving: Floats = tiles * np.maximum(at_once, convoy) + packet_ns * packets
-    return setup_ns + moving
+    total: Floats = setup_ns + moving
+    return total
 
 
 def _roofline_ns(flops: Floats, n_bytes: Floats) -> Floats:

@@ -74,7 +74,7 @@ def measured_ns(
     seed: int,
     noise: float,
 ) -> npt.NDArray[np.float64]:
-    """What the profiler of the simulated card reports for each launch.
+    """Return what the profiler of the simulated card reports for each launch.
 
     Parameters
     ----------
