@@ -1,0 +1,1 @@
+"""Learn from a sweep: streaming per-group fits, models, predictions, reports."""

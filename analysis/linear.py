@@ -11,6 +11,7 @@ rmsre    sqrt(mean (r / y)^2)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,10 +30,10 @@ class LinearFit:
         Slope in ns per unit of size.
     intercept_ns : float or None
         Duration at size 0 in ns.
-    n : int
-        Points of the fit.
     r2, rrmse, rmsre : float or None
         See the module's text; `rmsre` is None where a duration is 0.
+    n : int
+        Points of the fit.
     size_min, size_max : float or None
         Range of the fitted sizes.
     reason : str
@@ -41,10 +42,10 @@ class LinearFit:
 
     coefficient: float | None
     intercept_ns: float | None
-    n: int
     r2: float | None
     rrmse: float | None
     rmsre: float | None
+    n: int
     size_min: float | None
     size_max: float | None
     reason: str = ""
@@ -67,7 +68,7 @@ class LinearFit:
         return self.intercept_ns + self.coefficient * size
 
 
-NOT_MEASURED = LinearFit(None, None, 0, None, None, None, None, None, "no vector was measured")
+NOT_MEASURED = LinearFit(None, None, None, None, None, 0, None, None, "no vector was measured")
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,24 +96,35 @@ class Solution:
     def fits(self) -> list[LinearFit]:
         """One `LinearFit` per group, in the order of ``moments.group_ids``."""
         m = self.moments
-        rows = zip(
-            *(
-                column.tolist()
-                for column in (
-                    *(self.coefficient, self.intercept_ns, m.n, self.r2, self.rrmse, self.rmsre),
-                    *(m.x_min, m.x_max, self.is_fitted),
-                )
-            ),
-            strict=True,
+        columns = (
+            *(self.coefficient, self.intercept_ns, self.r2, self.rrmse, self.rmsre),
+            *(m.n, m.x_min, m.x_max),
         )
-        return [_row(*row) for row in rows]
+        return [
+            LinearFit(
+                coefficient=_known(coefficient),
+                intercept_ns=_known(intercept_ns),
+                r2=_known(r2),
+                rrmse=_known(rrmse),
+                rmsre=_known(rmsre),
+                n=n,
+                size_min=_known(size_min),
+                size_max=_known(size_max),
+                reason=_missing_rmsre(rmsre)
+                if math.isfinite(coefficient)
+                else _missing_line(n, size_min, size_max),
+            )
+            for coefficient, intercept_ns, r2, rrmse, rmsre, n, size_min, size_max in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
+        ]
 
 
 def solve(moments: LineMoments) -> Solution:
     """Fit every group of `moments` by ordinary least squares."""
     m = moments
-    is_fitted = m.x_max > m.x_min
     slope = m.slope
+    is_fitted = (m.x_max > m.x_min) & np.isfinite(slope) & np.isfinite(m.sse)
     mean_y = m.y_min + m.mean_dy
     syy = m.sse + slope * m.sxy
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -121,39 +133,24 @@ def solve(moments: LineMoments) -> Solution:
         rmsre = np.sqrt(np.maximum(m.relative[0], 0.0) / m.n)
         # The offsets apart from the origins: their sum would round to the spacing of the origins.
         intercept = (m.y_min - slope * m.x_min) + (m.mean_dy - slope * m.mean_dx)
-    columns = [
-        np.where(is_fitted, column, np.nan) for column in (slope, intercept, r2, rrmse, rmsre)
-    ]
-    return Solution(m, *columns, is_fitted=is_fitted)
-
-
-def _row(
-    coefficient: float,
-    intercept_ns: float,
-    n: int,
-    r2: float,
-    rrmse: float,
-    rmsre: float,
-    size_min: float,
-    size_max: float,
-    is_fitted: bool,
-) -> LinearFit:
-    if not is_fitted:
-        reason = (
-            "1 point: a line needs at least 2"
-            if n == 1
-            else f"all {n} points have size {size_min:.17g}"
-        )
-        return LinearFit(None, None, n, None, None, None, size_min, size_max, reason)
-    missing = "" if np.isfinite(rmsre) else "a duration is not positive: no relative error"
-    return LinearFit(
-        coefficient,
-        intercept_ns,
-        n,
-        r2,
-        rrmse if np.isfinite(rrmse) else None,
-        rmsre if np.isfinite(rmsre) else None,
-        size_min,
-        size_max,
-        missing,
+    no_line = np.full_like(slope, np.nan)
+    coefficient, intercept, r2, rrmse, rmsre = (
+        np.where(is_fitted, column, no_line) for column in (slope, intercept, r2, rrmse, rmsre)
     )
+    return Solution(m, coefficient, intercept, r2, rrmse, rmsre, is_fitted)
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _missing_line(n: int, size_min: float, size_max: float) -> str:
+    if size_min != size_max:  # also where they are not a number
+        return "a size or a duration is not a finite number"
+    if n == 1:
+        return "1 point: a line needs at least 2"
+    return f"all {n} points have size {size_min:.17g}"
+
+
+def _missing_rmsre(rmsre: float) -> str:
+    return "" if math.isfinite(rmsre) else "a duration is not positive: no relative error"

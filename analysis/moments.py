@@ -15,10 +15,9 @@ Raw sums (sum x^2 ...) are never formed.
 References
 ----------
 .. [1] T. F. Chan, G. H. Golub, R. J. LeVeque (1983), "Algorithms for computing the sample
-   variance", The American Statistician 37(3): corrected two-pass sums, eq. (1.7); pairwise merging,
-   eq. (2.1).  The merging of ``sse`` is the analysis of variance of the union: parts of a line that
-   the union's line replaces add sxx_i (b_i - b)^2 + n_i (distance of the part's mean from the
-   union's line)^2.
+   variance", The American Statistician 37(3): corrected two-pass sums and pairwise merging.  The
+   merging of ``sse`` is the analysis of variance of the union: each part adds its own sse,
+   sxx_i (b_i - b)^2 for the slope it gives up and n_i (distance of its mean from the line)^2.
 """
 
 from __future__ import annotations
@@ -120,8 +119,8 @@ class LineMoments:
     def merge(parts: Sequence[LineMoments]) -> LineMoments:
         """Statistics of the union of disjoint sets of points.
 
-        The result depends on the order of `parts` in the last digits only; the same order gives the
-        same bits, whatever other groups the parts hold.
+        The result depends on the order of `parts` in the last digits only; the same order gives
+        the same bits, whatever other groups the parts hold.
         """
         if not parts:
             empty = np.empty(0)

@@ -1,7 +1,7 @@
 """Mergeable mean duration of each distinct size: the other convention of fitting.
 
-Earlier reshard studies fitted the line to one point per distinct size of a group: the plain mean of
-the durations of all its vectors.  Metrics are then over these means, each with the same weight.
+Earlier reshard studies fitted the line to one point per distinct size of a group: the plain mean
+of the durations of all its vectors.  Metrics are then over these means, each with the same weight.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def test_merged_moments_equal_scikit_learn(case):
 @given(partitioned())
 def test_merging_depends_neither_on_nesting_nor_on_other_groups(case):
     points, parts = case
-    groups, x, y = points
+    groups = points[0]
     flat = merged(points, parts, range(6))
     nested = LineMoments.merge(
         [merged(points, parts, range(2)), merged(points, parts, range(2, 6))]
