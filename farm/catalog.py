@@ -103,6 +103,8 @@ def _source_digest(module: ModuleType) -> str:
         raise UsageError(f"sweep {module.__name__}: it has no source file; set Sweep(version=...)")
     tree = ast.parse(Path(module.__file__).read_bytes())
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(
+            node
+        ):
             node.body = node.body[1:] or [ast.Pass()]
     return "code " + hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]

@@ -167,9 +167,7 @@ class ChunkWork:
             }
         )
         card = str(outcome.get("card") or self._card)
-        self._parts.append(
-            self._stamped(part, card, int(outcome.get("attempt") or self._attempt))
-        )
+        self._parts.append(self._stamped(part, card, int(outcome.get("attempt") or self._attempt)))
 
     @staticmethod
     def _stamped(part: pa.Table, card: str, attempt: int) -> pa.Table:

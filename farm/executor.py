@@ -82,8 +82,13 @@ class Executor:
         context = multiprocessing.get_context("spawn")
         self._word: Any = context.RawArray("q", WORD_LENGTH)
         self._word[3] = time.monotonic_ns()
-        arguments = (multiprocessing.process.current_process().pid, config, self._requests,
-                     self._replies, self._word)
+        arguments = (
+            multiprocessing.process.current_process().pid,
+            config,
+            self._requests,
+            self._replies,
+            self._word,
+        )
         self._process = context.Process(target=worker.main, args=arguments, daemon=True)
         _SPAWNER.submit(_start_hiding_main, self._process).result()
         for target in (self._send_all, self._receive_all):
@@ -223,7 +228,9 @@ class Executor:
                 process.kill()
         self._process.join(5.0)
         if self._process.is_alive():
-            raise CardError(f"executor {self._process.pid} cannot be killed: it hangs in the kernel")
+            raise CardError(
+                f"executor {self._process.pid} cannot be killed: it hangs in the kernel"
+            )
 
     def _identity(self, chunk_id: str, attempt: int, batch: int) -> Identity:
         return Identity(self._run_id, chunk_id, attempt, self.epoch, batch)

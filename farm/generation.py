@@ -175,9 +175,7 @@ def _generate(path: Path, plan: Plan, files: Files, on_progress: Progress | None
         if not files.publish(file, content):
             raise DifferentSweepError(f"{path}: another process is generating a sweep here")
         digest = hashlib.sha256(content).hexdigest()
-        at.shards.append(
-            ShardEntry(file, table.num_rows, sweep.chunk_rows, len(content), digest)
-        )
+        at.shards.append(ShardEntry(file, table.num_rows, sweep.chunk_rows, len(content), digest))
         at.first_index += table.num_rows
         at.suites += ended
         buffered.clear()

@@ -60,9 +60,7 @@ def join_by_tag(profile: pa.Table, first_tag: int, n: int, repeats: int) -> Join
     repeat = profile["repeat"].to_numpy()[is_own].astype(np.int64)
     duration_ns = profile["duration_ns"].to_numpy()[is_own]
     n_records = np.bincount(position, minlength=n).astype(np.int64)
-    is_usable = (
-        (repeat >= 0) & (repeat < repeats) & np.isfinite(duration_ns) & (duration_ns > 0)
-    )
+    is_usable = (repeat >= 0) & (repeat < repeats) & np.isfinite(duration_ns) & (duration_ns > 0)
     durations = np.full((n, repeats), np.nan)
     durations[position[is_usable], repeat[is_usable]] = duration_ns[is_usable]
     # Exactly `repeats` records that fill all places: none is missing, doubled or unusable.

@@ -16,7 +16,10 @@ from typing import Any
 import pyarrow as pa
 
 _HEADER_KEY = b"sweepfarm.message"
-_NOTHING = pa.table({})
+
+
+def _nothing() -> pa.Table:
+    return pa.table({})
 
 
 class MessageKind(StrEnum):
@@ -70,7 +73,7 @@ class Message:
     kind: MessageKind
     identity: Identity
     facts: Mapping[str, Any] = field(default_factory=dict)
-    table: pa.Table = _NOTHING
+    table: pa.Table = field(default_factory=_nothing)
 
     def encode(self) -> bytes:
         """Return the bytes to send."""

@@ -139,7 +139,7 @@ class Ladder:
         def reset() -> None:
             try:
                 self.control.reset(level)
-            except Exception as error:  # noqa: BLE001 - carried to the waiting thread
+            except Exception as error:
                 failures.append(error)
 
         thread = threading.Thread(target=reset, daemon=True, name="reset")

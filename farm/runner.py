@@ -441,4 +441,3 @@ class CardRunner:
                 executor.close()
         except CardError as error:
             self._coordinator.incident("close", {"card": self._slot.card, "message": str(error)})
-

@@ -7,10 +7,8 @@ lock while it lives.
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import gc
-import os
 import queue
 import signal
 import time
@@ -30,10 +28,9 @@ from farm.join import join_by_tag
 from farm.lifecycle import Phase, ProgressWriter
 from farm.messages import Identity, Message, MessageKind
 from farm.outcome import OUTCOME_SCHEMA, Status, status_of
+from farm.parent_death import end_with_parent
 from sweeps.vector import Vector
 
-PARENT_DIED = 113
-_PR_SET_PDEATHSIG = 1
 _MOST_REASON_CHARACTERS = 2000
 
 REPLY_SCHEMA = pa.schema(
@@ -99,20 +96,13 @@ def main(
         kind = registry.kind(config.slot.kind)
         device = kind.device(config.slot, load_sweep(config.source))
         device.open()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the actor must hear of it
+    except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         replies.put(Message(MessageKind.FAULT, identity, {"message": reason}).encode())
         return
     facts = {"info": device.info.as_json()}
     replies.put(Message(MessageKind.OPENED, identity, facts).encode())
     _serve(config, device, requests, replies, progress)
-
-
-def end_with_parent(parent_pid: int) -> None:
-    """Have the kernel kill this process when its parent dies."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent_pid:
-        os._exit(PARENT_DIED)  # it died before the call above
 
 
 def _serve(
@@ -182,7 +172,7 @@ def _run_batch(
             device.execute(vector, repeats, first_tag + i)
         except CardError:
             raise
-        except Exception as error:  # noqa: BLE001 - the vector failed; the type decides how
+        except Exception as error:
             failures[i] = _failure(error)
         progress.end_vector()
     executed_ns = time.monotonic_ns()

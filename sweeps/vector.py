@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from sweeps.axis import Axis, Value
 
@@ -95,3 +96,36 @@ def vector_ids(
         [sha256(prefix + join(row) + b"}}").digest()[:VECTOR_ID_BYTES] for row in rows]
     )
     return np.frombuffer(digests, dtype=f"V{VECTOR_ID_BYTES}")
+
+
+def vector_ids_of_columns(op: str, params: pa.Table) -> list[bytes]:
+    """Identities of vectors from their stored parameters.
+
+    Parameters
+    ----------
+    op : str
+        Name of the operation.
+    params : pyarrow.Table
+        The axis columns and nothing else, shape (n, axes).
+
+    Returns
+    -------
+    list of bytes
+        Shape (n,); element i equals `vector_id` of row i.
+    """
+    columns = []
+    for i, name in enumerate(sorted(params.column_names)):
+        key = (b"," if i else b"") + canonical_json(name) + b":"
+        fragments: dict[object, bytes] = {}
+        encoded = []
+        for value in params[name].to_pylist():
+            hashable = tuple(value) if isinstance(value, list) else value
+            if hashable not in fragments:
+                fragments[hashable] = key + canonical_json(value)
+            encoded.append(fragments[hashable])
+        columns.append(encoded)
+    prefix = b'{"op":' + canonical_json(op) + b',"params":{'
+    return [
+        hashlib.sha256(prefix + b"".join(row) + b"}}").digest()[:VECTOR_ID_BYTES]
+        for row in zip(*columns, strict=True)
+    ]

@@ -57,9 +57,7 @@ def governor() -> str:
 def last_level_cache_bytes() -> int:
     """Size of the largest cache of core 0 in bytes."""
     sizes = [FALLBACK_CACHE_BYTES]
-    found = [
-        re.fullmatch(r"(\d+)([KMG]?)", _read(path)) for path in _CPU.glob("cache/index*/size")
-    ]
+    found = [re.fullmatch(r"(\d+)([KMG]?)", _read(path)) for path in _CPU.glob("cache/index*/size")]
     if any(found):
         sizes = [int(size[1]) * _UNIT_BYTES[size[2]] for size in found if size]
     return max(sizes)

@@ -182,9 +182,7 @@ def _memcpy(params: Mapping[str, Any], rng: np.random.Generator) -> Launch:
             source = _random(rng, shape, dtype).reshape(tiles).swapaxes(1, 2)
             out = np.empty(source.shape, dtype)
         case _:
-            raise UnsupportedVectorError(
-                f"layout {layout!r} is none of copy, transpose and tilize"
-            )
+            raise UnsupportedVectorError(f"layout {layout!r} is none of copy, transpose and tilize")
     return lambda: np.copyto(out, source)
 
 

@@ -99,9 +99,7 @@ class SimOptions:
         return self.faults.directory / f"wedged-{index}"
 
 
-def _number(
-    options: Mapping[str, str], name: str, default: float, most: float = math.inf
-) -> float:
+def _number(options: Mapping[str, str], name: str, default: float, most: float = math.inf) -> float:
     text = options.get(name, str(default))
     try:
         value = float(text)

@@ -118,7 +118,9 @@ class SweepDirectory:
             if folder.is_dir():
                 for entry in os.scandir(folder):
                     names = os.listdir(entry.path) if entry.is_dir() else []
-                    found.update(n.removesuffix(".parquet") for n in names if n.endswith(".parquet"))
+                    found.update(
+                        n.removesuffix(".parquet") for n in names if n.endswith(".parquet")
+                    )
         return found & self._chunks.keys()
 
     def shard_path(self, chunk: Chunk) -> Path:

@@ -59,9 +59,7 @@ def count_statuses(outcomes: pa.Table) -> dict[str, int]:
 def encode_result(outcomes: pa.Table, meta: ResultMeta) -> bytes:
     """Return the bytes of a results file; `counts` and the digest are filled in here."""
     outcomes = outcomes.cast(OUTCOME_SCHEMA).combine_chunks()
-    meta = replace(
-        meta, counts=count_statuses(outcomes), content_sha256=_content_digest(outcomes)
-    )
+    meta = replace(meta, counts=count_statuses(outcomes), content_sha256=_content_digest(outcomes))
     footer = json.dumps(asdict(meta)).encode()
     sink = io.BytesIO()
     pq.write_table(

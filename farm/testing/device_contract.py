@@ -192,9 +192,7 @@ class DeviceContract(ABC):
                 assert found.type == field.type
                 assert profile[field.name].null_count == 0
 
-    def test_durations_are_positive_and_finite(
-        self, device: Device, vectors: list[Vector]
-    ) -> None:
+    def test_durations_are_positive_and_finite(self, device: Device, vectors: list[Vector]) -> None:
         self._run(device, vectors, 0)
         duration_ns = device.read_profile()["duration_ns"].to_numpy()
         assert np.all(np.isfinite(duration_ns))
@@ -211,9 +209,7 @@ class DeviceContract(ABC):
             tags = self._run(device, vectors[:2], first_tag)
             assert launches(device.read_profile()) == expected_launches(tags, self.repeats)
 
-    def test_one_vector_may_run_under_two_tags(
-        self, device: Device, vectors: list[Vector]
-    ) -> None:
+    def test_one_vector_may_run_under_two_tags(self, device: Device, vectors: list[Vector]) -> None:
         tags = self._run(device, [vectors[0], vectors[1], vectors[0]], 10)
         assert launches(device.read_profile()) == expected_launches(tags, self.repeats)
 
@@ -262,9 +258,7 @@ class DeviceContract(ABC):
         self, slot: CardSlot, control: CardControl, vectors: list[Vector]
     ) -> None:
         for level in ResetLevel:
-            with contextlib.suppress(
-                CardError
-            ):  # a kind may be unable to reset; the probe decides
+            with contextlib.suppress(CardError):  # a kind may be unable to reset; the probe decides
                 control.reset(level)
             device = self.kind().device(slot, self.sweep())
             device.open()

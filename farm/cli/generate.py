@@ -1,0 +1,90 @@
+"""``farm generate``: make a sweep directory without running it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from farm.cli.options import (
+    ChunkOption,
+    ForceOption,
+    JsonOption,
+    LimitOption,
+    RepeatsOption,
+    SweepArgument,
+    TimeoutOption,
+    YesOption,
+    clean_if_asked,
+    make_plan,
+)
+
+
+def generate(
+    sweep: SweepArgument,
+    out: Annotated[
+        Path | None, typer.Option(help="Sweep directory; default: ./SWEEP-sweep.")
+    ] = None,
+    limit: LimitOption = [],  # noqa: B006 - typer needs a list
+    repeats: RepeatsOption = None,
+    timeout: TimeoutOption = None,
+    chunk: ChunkOption = None,
+    force_clean: ForceOption = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Generate the vectors of a sweep: candidates, rules, shards.
+
+    Example: [b]farm generate reshard --limit input_grid=1x1 --out my-reshard[/b]
+    """
+    from farm.generation import open_or_generate
+    from farm.store.directory import run_lock
+
+    plan, existing = make_plan(sweep, limit, repeats, timeout, chunk)
+    path = existing or out or Path(f"{plan.sweep.name}-sweep")
+    clean_if_asked(path, force_clean, yes)
+    began_s = time.monotonic()
+    directory = open_or_generate(path, plan)
+    with run_lock(path):
+        directory.files.sweep_temporaries()
+    manifest = directory.manifest
+    n_candidates = sum(int(suite["n_candidates"]) for suite in manifest.suites)
+    n_valid = sum(int(suite["n_valid"]) for suite in manifest.suites)
+    rejected: dict[str, int] = {}
+    for suite in manifest.suites:
+        for reason, n in suite["rejected"].items():
+            rejected[reason] = rejected.get(reason, 0) + n
+    n_bytes = sum(shard.bytes for shard in manifest.shards)
+    if as_json:
+        facts = {
+            "directory": str(path),
+            "sweep": manifest.sweep,
+            "fingerprint": manifest.fingerprint,
+            "n_suites": len(manifest.suites),
+            "n_candidates": n_candidates,
+            "n_valid": n_valid,
+            "n_vectors": manifest.n_vectors,
+            "n_bytes": n_bytes,
+            "rejected": rejected,
+        }
+        typer.echo(json.dumps(facts))
+        return
+    typer.echo(
+        f"{manifest.sweep}: {n_candidates:,} candidates in {len(manifest.suites):,} suites, "
+        f"{n_valid:,} valid, {manifest.n_vectors:,} vectors in {len(manifest.chunks()):,} chunks "
+        f"({n_bytes / manifest.n_vectors:.1f} bytes per vector, "
+        f"{time.monotonic() - began_s:.2f} s)"
+    )
+    for reason, n in rejected.items():
+        typer.echo(f"  {n:>14,}  {reason}")
+    for reason, n in manifest.excluded_suites.items():
+        typer.echo(f"  {n:>7,} suites  {reason}")
+    typer.echo(f"next: farm run {path}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(generate)

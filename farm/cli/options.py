@@ -1,0 +1,110 @@
+"""Options that several commands share, and how they become a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from farm.catalog import load_sweep, resolve_source
+from farm.errors import UsageError
+from farm.generation import Plan, overridden
+from farm.store.directory import OWN_ENTRIES, SweepDirectory, remove_sweep
+from farm.store.files import StoreAccess
+from farm.store.manifest import FILE_NAME
+from sweeps.limits import limited
+
+SweepArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SWEEP",
+        help="A built-in sweep (reshard, matmul, eltwise, memcpy), a module, a .py file, or the "
+        "directory of a sweep to go on with.",
+    ),
+]
+LimitOption = Annotated[
+    list[str],
+    typer.Option(
+        "--limit",
+        "-l",
+        metavar="AXIS=VALUES",
+        help="Restrict an axis: a list and ranges, such as [b]M=64,256..1024[/b] or "
+        "[b]input_grid=2x3..2x8[/b]. [b]AXIS:=VALUES[/b] replaces its values, such as "
+        "[b]M:=log(64,4096,7)[/b]. May be repeated.",
+        show_default=False,
+    ),
+]
+RepeatsOption = Annotated[
+    int | None, typer.Option(help="Measured launches per vector; default: the sweep's.", min=1)
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option("--timeout", help="Longest time of one vector, s; default: the sweep's."),
+]
+ChunkOption = Annotated[
+    int | None,
+    typer.Option("--chunk", help="Vectors per chunk; default: the sweep's.", min=1),
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force-clean", help="Delete what the directory holds and start over.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]
+
+
+def make_plan(
+    sweep: str,
+    limits: list[str],
+    repeats: int | None,
+    timeout_s: float | None,
+    chunk_rows: int | None,
+) -> tuple[Plan, Path | None]:
+    """Turn arguments into a plan.
+
+    Returns
+    -------
+    tuple
+        The plan, and the directory if `sweep` named one: then everything comes from its sweep.json.
+
+    Raises
+    ------
+    UsageError
+        If the sweep is unknown, or a directory is given with options that only a new sweep has.
+    """
+    if (Path(sweep) / FILE_NAME).exists():
+        manifest = SweepDirectory.open(sweep).manifest
+        if limits or repeats or chunk_rows:
+            raise UsageError(
+                f"{sweep} holds a generated sweep; --limit, --repeats and --chunk cannot change it"
+            )
+        known = limited(load_sweep(manifest.source), list(manifest.limits))
+        chunk_rows = int(manifest.declaration["chunk_rows"])
+        known = overridden(known, manifest.repeats, timeout_s or manifest.timeout_s, chunk_rows)
+        return Plan(known, manifest.source, manifest.limits), Path(sweep)
+    source = resolve_source(sweep)
+    declared = limited(load_sweep(source), limits)
+    return Plan(overridden(declared, repeats, timeout_s, chunk_rows), source, tuple(limits)), None
+
+
+def clean_if_asked(path: Path, is_forced: bool, is_sure: bool) -> None:
+    """Remove an existing sweep for ``--force-clean``, after asking.
+
+    Raises
+    ------
+    UsageError
+        If the directory is not a sweep's.
+    """
+    if not is_forced or not path.exists():
+        return
+    with StoreAccess("read", path):
+        names = {entry.name for entry in path.iterdir()}
+    if not names:
+        return
+    if not names & {FILE_NAME, "vectors"}:
+        raise UsageError(f"--force-clean: {path} is no sweep directory; nothing was deleted")
+    kept = sorted(names - set(OWN_ENTRIES))
+    if not is_sure:
+        also = f" ({', '.join(kept)} will stay)" if kept else ""
+        typer.confirm(f"Delete the sweep in {path} with all its results{also}?", abort=True)
+    remove_sweep(path)

@@ -1,0 +1,51 @@
+"""``farm status``: how far a sweep is, from its directory alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from farm.cli.options import JsonOption
+from farm.progress import describe_incident
+from farm.store.directory import SweepDirectory
+from farm.store.overview import overview
+
+_N_INCIDENTS_SHOWN = 10
+
+
+def status(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Sweep directory.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say how far a sweep is, what became of its vectors, and what went wrong.
+
+    Example: [b]farm status my-matmul[/b]
+    """
+    facts = overview(SweepDirectory.open(directory))
+    if as_json:
+        typer.echo(json.dumps(facts.as_json()))
+        return
+    done = facts.n_committed_vectors
+    typer.echo(
+        f"{facts.sweep} ({facts.op}): {done:,} of {facts.n_vectors:,} vectors committed "
+        f"({100 * done / facts.n_vectors:.1f} %), {facts.n_committed_chunks:,} of "
+        f"{facts.n_chunks:,} chunks"
+    )
+    for name, n in sorted(facts.counts.items(), key=lambda item: -item[1]):
+        typer.echo(f"  {n:>12,}  {name}")
+    for card, chunks in sorted(facts.chunks_by_card.items()):
+        typer.echo(f"  card {card}: {chunks:,} chunks")
+    if facts.incidents:
+        typer.echo(f"incidents: {len(facts.incidents)}")
+        for incident in facts.incidents[-_N_INCIDENTS_SHOWN:]:
+            typer.echo(f"  {incident['time'][:19]} {describe_incident(incident)}")
+    if done < facts.n_vectors:
+        typer.echo(f"to go on: farm run {directory}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(status)

@@ -1,0 +1,188 @@
+"""The coordinator: one process around the pure ledger, with a clock and a journal.
+
+Knows chunks, never vectors.  Everything it holds can be rebuilt from the sweep directory, so it may
+be killed and restarted at any time; its methods may be called twice.  It becomes a Ray actor in
+`farm.driver`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from typing import Any
+
+from farm.chunk import Strike
+from farm.errors import FarmError
+from farm.ledger import Ledger
+from farm.runner import Answer
+from farm.settings import RunSettings
+from farm.store.directory import SweepDirectory
+from farm.store.journal import JournalWriter
+
+STRIKE_KINDS = ("hang", "crash")
+
+
+class Coordinator:
+    """Implements `farm.runner.CoordinatorPort` for all cards of a run.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        Of the run.
+    """
+
+    def __init__(self, settings: RunSettings) -> None:
+        self._directory = SweepDirectory.open(settings.directory)
+        committed = self._directory.committed()
+        self._lock = threading.RLock()
+        self._ledger = Ledger(
+            self._directory.chunks(),
+            committed,
+            settings.max_strikes,
+            settings.lease_s,
+            self._known_strikes(),
+        )
+        self._journal = JournalWriter(
+            self._directory.path, f"{settings.run_id}-{secrets.token_hex(4)}"
+        )
+        self._counts: dict[str, int] = {}
+        self._counted: set[str] = set()
+        for chunk_id in committed:
+            self._count(chunk_id, dict(self._directory.result_meta(chunk_id).counts))
+        self._cards: dict[str, dict[str, Any]] = {}
+        self._incidents: list[dict[str, Any]] = []
+        self._failure: tuple[str, int] | None = None
+        self._directive = "run"
+
+    def _known_strikes(self) -> list[Strike]:
+        return [
+            Strike(
+                record["strike_id"],
+                record["index"],
+                record["kind"].upper(),
+                record["card"],
+                record["message"],
+            )
+            for record in self._directory.incidents()
+            if record["kind"] in STRIKE_KINDS and "strike_id" in record
+        ]
+
+    def _count(self, chunk_id: str, counts: dict[str, int]) -> None:
+        if chunk_id in self._counted:
+            return
+        self._counted.add(chunk_id)
+        for status, n in counts.items():
+            self._counts[status] = self._counts.get(status, 0) + n
+
+    def join(self, card: str, epoch: int) -> None:
+        """Announce a card."""
+        with self._lock:
+            self._ledger.join(card, epoch, time.monotonic())
+            self._cards.setdefault(card, {}).update(state="opening", n_done=0, n_uncommitted=0)
+
+    def ask(self, card: str, epoch: int, awaiting: list[int]) -> Answer:
+        """Ask for work, and for verdicts on suspected vectors."""
+        with self._lock:
+            verdicts = self._ledger.verdicts(awaiting)
+            return Answer(self._ledger.ask(card, epoch, time.monotonic()), verdicts)
+
+    def report(self, card: str, epoch: int, state: dict[str, Any]) -> str:
+        """Note a card's state; answers what it is to do."""
+        with self._lock:
+            if not self._ledger.hear(card, epoch, time.monotonic()):
+                return "stop"
+            self._cards.setdefault(card, {}).update(state)
+            return self._directive
+
+    def committed(self, chunk_id: str, counts: dict[str, int]) -> None:
+        """Note a commit; empty `counts` mean that another card was first."""
+        with self._lock:
+            self._ledger.commit(chunk_id)
+            if chunk_id not in self._counted:
+                meta = None if counts else self._directory.result_meta(chunk_id)
+                self._count(chunk_id, dict(meta.counts) if meta else counts)
+
+    def strike(self, strike: Strike, facts: dict[str, Any]) -> None:
+        """Journal a hang or crash and hold it against the vector in flight."""
+        with self._lock:
+            self._ledger.strike(strike)
+            self._write(
+                strike.kind.lower(),
+                {
+                    "card": strike.card,
+                    "index": strike.index,
+                    "message": strike.evidence,
+                    "strike_id": strike.strike_id,
+                    **facts,
+                },
+            )
+
+    def end_trial(self, index: int, card: str, outcome: dict[str, Any]) -> None:
+        """Note what became of a suspected vector on another card."""
+        with self._lock:
+            self._ledger.end_trial(index, card, outcome)
+            status = outcome.get("status")
+            self._write(
+                "verdict",
+                {
+                    "card": card,
+                    "index": index,
+                    "message": f"run again alone, the vector ended with status {status}",
+                },
+            )
+
+    def incident(self, kind: str, facts: dict[str, Any]) -> None:
+        """Journal an incident."""
+        with self._lock:
+            self._write(kind, facts)
+
+    def _write(self, kind: str, facts: dict[str, Any]) -> None:
+        try:
+            self._incidents.append(self._journal.append(kind, **facts))
+        except FarmError as error:
+            self.fail(str(error), error.exit_code)
+
+    def retire(self, card: str, epoch: int, reason: str) -> None:
+        """Take a card out of the run."""
+        with self._lock:
+            if not self._ledger.hear(card, epoch, time.monotonic()):
+                return
+            self._ledger.retire(card)
+            self._cards.setdefault(card, {})["state"] = "retired"
+            self._write("retired", {"card": card, "message": reason})
+            if self._ledger.n_usable_cards == 0:
+                self.fail(f"no healthy card is left; the last one, {card}: {reason}", 4)
+
+    def fail(self, message: str, exit_code: int) -> None:
+        """End the run because of a fault of the farm."""
+        with self._lock:
+            self._failure = self._failure or (message, exit_code)
+            self._directive = "stop"
+            self._ledger.drain()
+
+    def drain(self, at_once: bool = False) -> None:
+        """End the run: after the chunks in hand, or at once."""
+        with self._lock:
+            self._directive = "stop" if at_once else "drain"
+            self._ledger.drain()
+
+    def progress(self, n_incidents_seen: int = 0) -> dict[str, Any]:
+        """Describe the run as JSON data; incidents from number `n_incidents_seen` on."""
+        with self._lock:
+            uncommitted = sum(int(c.get("n_uncommitted", 0)) for c in self._cards.values())
+            n_committed = sum(self._counts.values())
+            n_vectors = self._directory.manifest.n_vectors
+            return {
+                "n_vectors": n_vectors,
+                "n_committed": n_committed,
+                "n_done": min(n_vectors, n_committed + uncommitted),
+                "n_chunks": self._ledger.n_chunks,
+                "n_chunks_committed": self._ledger.n_committed,
+                "counts": dict(self._counts),
+                "cards": {card: dict(state) for card, state in self._cards.items()},
+                "incidents": self._incidents[n_incidents_seen:],
+                "is_complete": self._ledger.is_complete,
+                "is_over": self._ledger.all_finished or self._ledger.is_complete,
+                "failure": self._failure,
+            }

@@ -1,0 +1,251 @@
+"""The driver: the child process of ``farm run`` that has Ray.
+
+Started by `farm.supervisor` as ``python -m farm.driver``, with the settings on standard input and a
+pipe for events.  Creates the coordinator, one actor per card and the analysis workers, polls the
+coordinator, and reports events as JSON lines.  It may die at any instant; the supervisor starts it
+again, and the sweep directory holds everything that matters.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any, BinaryIO
+
+from farm import plugins, ray_environment
+from farm.errors import FarmError, RunStoppedError
+from farm.parent_death import end_with_parent
+from farm.settings import RunSettings
+
+OBJECT_STORE_BYTES = 100 << 20
+_POLL_S = 0.25
+_LIVE_FIT_S = 1.0
+_CLOSE_S = 15.0
+
+logger = logging.getLogger(__name__)
+
+
+class Events:
+    """Writes events to the supervisor, one JSON object per line.
+
+    Parameters
+    ----------
+    stream : BinaryIO
+        The write end of the pipe.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def send(self, event: str, **facts: Any) -> None:
+        """Send one event."""
+        with self._lock:
+            self._stream.write(json.dumps({"event": event, **facts}).encode() + b"\n")
+            self._stream.flush()
+
+
+class Driver:
+    """One attempt at a run.
+
+    Parameters
+    ----------
+    settings : RunSettings
+        Of the run.
+    events : Events
+        Where to report.
+    """
+
+    def __init__(self, settings: RunSettings, events: Events) -> None:
+        self._settings, self._events = settings, events
+        self._n_interrupts = 0
+        self._n_drains_sent = 0
+        self._n_incidents = 0
+        self._fits: dict[str, Any] = {}
+
+    def run(self) -> int:
+        """Run until the sweep is complete, stopped or failed; returns the exit code."""
+        import ray
+
+        sessions = ray_environment.private_folder("ray")
+        ray_environment.prune_sessions(sessions)
+        self._events.send("starting", message="starting Ray")
+        # Loopback listeners, a small object store (only control messages and committed rows pass
+        # through it), no dashboard.
+        ray.init(
+            num_cpus=1,
+            resources={"card": len(self._settings.slots)},
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            namespace="sweepfarm",
+            _temp_dir=str(sessions),
+        )
+        ray_environment.quiet(logger.info)
+        ray_environment.restore_home()
+        # After ray.init, which installs handlers of its own.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._interrupt)
+        try:
+            return self._run_actors(ray)
+        finally:
+            ray.shutdown()
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        del number, frame
+        self._n_interrupts += 1
+
+    def _run_actors(self, ray: Any) -> int:
+        from farm.actor import COORDINATOR, DeviceActor, analysis_name, call
+        from farm.coordinator import Coordinator
+
+        settings = self._settings
+        # Restarted for ever; their methods may be called twice.
+        lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+        coordinator = (
+            ray.remote(Coordinator)
+            .options(**lasting, name=COORDINATOR, max_concurrency=4)
+            .remote(settings)
+        )
+        fitter = plugins.load(plugins.ANALYSIS, "linear")
+        n_workers = settings.n_analysis_workers
+        analysis = [
+            ray.remote(fitter)
+            .options(**lasting, name=analysis_name(i))
+            .remote(settings.directory, settings.fit_over, i, n_workers)
+            for i in range(n_workers)
+        ]
+        # The coordinator must be up: it reads the directory, and may find it damaged.
+        self._poll(call(coordinator.progress.remote))
+        # Never retried by Ray: a lease decides what runs again.
+        actors = [
+            ray.remote(DeviceActor)
+            .options(
+                num_cpus=0,
+                resources={"card": 1},
+                max_restarts=-1,
+                max_task_retries=0,
+                max_concurrency=2,
+            )
+            .remote(slot, settings.to_json())
+            for slot in settings.slots
+        ]
+        exit_code = self._watch(ray, call, coordinator, analysis)
+        self._close(ray, actors)
+        if exit_code in {0, 130}:
+            self._publish(ray, fitter, analysis)
+        return exit_code
+
+    def _watch(self, ray: Any, call: Any, coordinator: Any, analysis: list[Any]) -> int:
+        asked: list[Any] = []
+        next_fit_s = 0.0
+        stop_s: float | None = None
+        while True:
+            state = call(lambda: coordinator.progress.remote(self._n_incidents))
+            if asked and len(ray.wait(asked, num_returns=len(asked), timeout=0)[1]) == 0:
+                self._fits = _merged(_results(ray, asked))
+                asked = []
+            elif not asked and time.monotonic() > next_fit_s:
+                asked = [worker.live.remote() for worker in analysis]
+                next_fit_s = time.monotonic() + _LIVE_FIT_S
+            self._poll(state)
+            if state["failure"]:
+                message, exit_code = state["failure"]
+                self._events.send("error", message=message, exit_code=exit_code)
+                return int(exit_code)
+            if state["is_complete"]:
+                return 0
+            if self._n_interrupts > self._n_drains_sent:
+                self._n_drains_sent = self._n_interrupts
+                at_once = self._n_interrupts > 1
+                call(lambda at_once=at_once: coordinator.drain.remote(at_once))
+                wait_s = 5.0 if at_once else self._settings.grace_s + 5.0
+                stop_s = time.monotonic() + wait_s
+            if stop_s is not None and (state["is_over"] or time.monotonic() > stop_s):
+                return 130
+            time.sleep(_POLL_S)
+
+    def _poll(self, state: dict[str, Any]) -> None:
+        incidents = state.pop("incidents")
+        self._n_incidents += len(incidents)
+        for incident in incidents:
+            self._events.send("incident", **incident)
+        self._events.send("progress", fits=self._fits, **state)
+
+    def _close(self, ray: Any, actors: list[Any]) -> None:
+        waiting = [actor.wait.remote(_CLOSE_S) for actor in actors]
+        ray.wait(waiting, num_returns=len(waiting), timeout=_CLOSE_S)
+
+    def _publish(self, ray: Any, fitter: Any, analysis: list[Any]) -> None:
+        self._events.send("fitting", message="writing models")
+        tables = ray.get([worker.fits.remote() for worker in analysis])
+        summary = fitter.publish(self._settings.directory, self._settings.fit_over, tables)
+        self._events.send("fitted", **summary)
+
+
+def _results(ray: Any, references: list[Any]) -> list[dict[str, Any]]:
+    try:
+        found: list[dict[str, Any]] = ray.get(references)
+    except ray.exceptions.RayError as error:
+        logger.warning("live fits are not to be had at the moment: %s", error)
+        return []
+    return found
+
+
+def _merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Combine the live figures of all analysis workers; the median is that of the largest."""
+    if not parts:
+        return {}
+    largest = max(parts, key=lambda part: int(part["n_fitted"]))
+    return {
+        "n_groups": sum(int(part["n_groups"]) for part in parts),
+        "n_fitted": sum(int(part["n_fitted"]) for part in parts),
+        "median_r2": largest["median_r2"],
+    }
+
+
+def main() -> int:
+    """Entry point: ``python -m farm.driver EVENTS_FD PARENT_PID``; returns the exit code."""
+    end_with_parent(int(sys.argv[2]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    events = Events(os.fdopen(int(sys.argv[1]), "wb"))
+    settings = RunSettings.from_json(sys.stdin.readline())
+    try:
+        return Driver(settings, events).run()
+    except RunStoppedError as error:
+        logger.exception("the driver gives up")
+        events.send("lost", message=str(error))
+        return 75
+    except FarmError as error:
+        events.send("error", message=str(error), exit_code=error.exit_code)
+        return error.exit_code
+    except Exception as error:
+        logger.exception("the driver failed")
+        cause = _farm_error_in(error)
+        if cause is not None:
+            events.send("error", message=str(cause), exit_code=cause.exit_code)
+            return cause.exit_code
+        events.send("lost", message=f"{type(error).__name__}: {error}")
+        return 75
+
+
+def _farm_error_in(error: BaseException | None) -> FarmError | None:
+    """Find a farm error that Ray wrapped in its own."""
+    while error is not None:
+        if isinstance(error, FarmError):
+            return error
+        error = getattr(error, "cause", None) or error.__cause__
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

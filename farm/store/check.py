@@ -1,0 +1,171 @@
+"""Verify a sweep directory; reports, and changes nothing.
+
+Checked: sweep.json (format, checksum); every shard (SHA-256, rows, page checksums; ids and groups
+recomputed from the parameters); every result (page checksums, digest, rows, ids equal to its
+chunk's, footer, sweep); every journal frame; what does not belong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from farm.errors import DamagedStoreError, StoreAccessError
+from farm.store import shards
+from farm.store.directory import SweepDirectory
+from farm.store.files import TEMPORARY, StoreAccess
+from farm.store.journal import decode_journal
+from sweeps.vector import vector_ids_of_columns
+
+ERROR, NOTE = "damaged", "note"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes
+    ----------
+    severity : str
+        ``damaged`` or ``note``; a note needs no action.
+    path : str
+        Where, below the sweep directory.
+    message : str
+        What is wrong.
+    """
+
+    severity: str
+    path: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        In the order in which they were found.
+    n_vectors, n_chunks, n_committed : int
+        What was verified.
+    """
+
+    findings: tuple[Finding, ...]
+    n_vectors: int
+    n_chunks: int
+    n_committed: int
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is damaged."""
+        return all(finding.severity != ERROR for finding in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        n_damaged = sum(finding.severity == ERROR for finding in self.findings)
+        state = "sound" if self.is_sound else f"DAMAGED in {n_damaged} places"
+        return (
+            f"{state}: {self.n_vectors:,} vectors in {self.n_chunks:,} chunks, "
+            f"{self.n_committed:,} committed"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON data."""
+        return {"is_sound": self.is_sound, **asdict(self)}
+
+
+def verify(path: Path) -> CheckResult:
+    """Verify a sweep directory.
+
+    Raises
+    ------
+    StoreAccessError
+        If it is no sweep directory or cannot be read.
+    DamagedStoreError
+        If sweep.json is broken: nothing else can be verified then.
+    """
+    directory = SweepDirectory.open(path)
+    findings = [
+        *_check_shards(directory),
+        *_check_results(directory),
+        *_check_journals(path),
+        *_check_strangers(directory),
+    ]
+    manifest = directory.manifest
+    return CheckResult(
+        tuple(findings),
+        manifest.n_vectors,
+        len(directory.chunks()),
+        len(directory.committed()),
+    )
+
+
+def _check_shards(directory: SweepDirectory) -> Iterator[Finding]:
+    manifest = directory.manifest
+    if sum(entry.rows for entry in manifest.shards) != manifest.n_vectors:
+        yield Finding(ERROR, "sweep.json", "n_vectors is not the sum of the shards' rows")
+    names = [axis.name for axis in manifest.axes]
+    for entry in manifest.shards:
+        path = directory.path / entry.file
+        if not path.exists():
+            yield Finding(ERROR, entry.file, "the shard is missing; restore it from a copy")
+            continue
+        if shards.sha256_of(path) != entry.sha256:
+            yield Finding(ERROR, entry.file, "its SHA-256 is not that in sweep.json")
+    for chunk in directory.chunks():
+        file = manifest.shards[chunk.shard].file
+        if not (directory.path / file).exists():
+            continue
+        try:
+            table = directory.vectors(chunk.chunk_id)
+        except DamagedStoreError as error:
+            yield Finding(ERROR, file, f"chunk {chunk.chunk_id}: {error}")
+            continue
+        if vector_ids_of_columns(manifest.op, table.select(names)) != (
+            table["vector_id"].to_pylist()
+        ):
+            yield Finding(ERROR, file, f"chunk {chunk.chunk_id}: ids do not match the parameters")
+
+
+def _check_results(directory: SweepDirectory) -> Iterator[Finding]:
+    for chunk_id in sorted(directory.committed()):
+        file = directory.chunk(chunk_id).result_file
+        try:
+            outcomes = directory.outcomes(chunk_id)
+            ids = directory.vectors(chunk_id)["vector_id"]
+        except (DamagedStoreError, StoreAccessError) as error:
+            yield Finding(ERROR, file, str(error))
+            continue
+        if outcomes["vector_id"].to_pylist() != ids.to_pylist():
+            yield Finding(ERROR, file, "its vector ids are not those of its chunk")
+        is_ok = [status == "OK" for status in outcomes["status"].to_pylist()]
+        has_mean = [mean is not None for mean in outcomes["mean_ns"].to_pylist()]
+        has_reason = [reason is not None for reason in outcomes["reason"].to_pylist()]
+        if is_ok != has_mean or any(a == b for a, b in zip(is_ok, has_reason, strict=True)):
+            yield Finding(ERROR, file, "an outcome has neither a measurement nor a reason, or both")
+
+
+def _check_journals(root: Path) -> Iterator[Finding]:
+    for path in sorted((root / "journal").glob("*.jsonl")):
+        with StoreAccess("read", path):
+            content = decode_journal(path.read_bytes())
+        name = str(path.relative_to(root))
+        if content.n_bad:
+            yield Finding(ERROR, name, f"{content.n_bad} frames have a wrong checksum")
+        if content.is_torn:
+            yield Finding(NOTE, name, "its last frame is torn: its writer was killed")
+
+
+def _check_strangers(directory: SweepDirectory) -> Iterator[Finding]:
+    known = {chunk.result_file for chunk in directory.chunks()}
+    for path in sorted((directory.path / "results").glob("*/*")):
+        name = str(path.relative_to(directory.path))
+        if name not in known:
+            yield Finding(NOTE, name, "no chunk of this sweep has such a result; it is ignored")
+    n_temporary = sum(1 for _ in (directory.path / TEMPORARY).glob("*"))
+    if n_temporary:
+        yield Finding(NOTE, TEMPORARY, f"{n_temporary} files of writers that died, or are at work")
