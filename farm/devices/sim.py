@@ -322,12 +322,11 @@ class SimControl:
         tags = profile["tag"].to_numpy()
         repeats = profile["repeat"].to_numpy()
         duration_ns = profile["duration_ns"].to_numpy()
-        if set(tags.tolist()) != set(range(len(vectors))):
+        n_repeats, left = divmod(profile.num_rows, len(vectors))
+        launches = set(zip(tags.tolist(), repeats.tolist(), strict=True))
+        expected = {(tag, repeat) for tag in range(len(vectors)) for repeat in range(n_repeats)}
+        if left or not expected or launches != expected:
             return False
-        for tag in range(len(vectors)):
-            found = np.sort(repeats[tags == tag])
-            if not np.array_equal(found, np.arange(len(found))):
-                return False
         true_ns = true_durations_ns(vectors)[tags]
         allowed_ns = LARGEST_Z * self._options.noise * true_ns + 1e9 / CLOCK_HZ
         return bool(np.all(np.abs(duration_ns - true_ns) <= allowed_ns))

@@ -1,0 +1,182 @@
+"""The simulated card: exact values, faults in the profile, whole-card faults, options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farm.devices.device import CardSlot, Device, ResetLevel
+from farm.devices.sim import KIND, probe_vectors
+from farm.devices.sim_model import true_duration_ns
+from farm.devices.sim_noise import measured_ns
+from farm.errors import CardError, OpFailedError, UsageError
+from sweeps.reshard import SWEEP
+from sweeps.vector import Vector, vector_id
+
+
+def _vector(index: int) -> Vector:
+    params = {
+        "input_strategy": "BLOCK",
+        "output_strategy": "HEIGHT",
+        "input_orientation": "ROW_MAJOR",
+        "output_orientation": "ROW_MAJOR",
+        "dtype": "BFLOAT16",
+        "input_grid": (1, 2),
+        "output_grid": (1, 1),
+        "shape": (1, 1, 64, 32 * (1 + index)),
+    }
+    identity = vector_id("reshard", params)
+    return Vector(index, identity, "reshard", params, SWEEP.derive(params))
+
+
+VECTORS = [_vector(index) for index in range(12)]
+
+
+def opened(index: int = 0, **options: str) -> Device:
+    device = KIND.device(CardSlot("sim", index, options), SWEEP)
+    device.open()
+    return device
+
+
+def profile_of(device: Device, vectors: Sequence[Vector], repeats: int = 4) -> pa.Table:
+    for vector in vectors:
+        device.execute(vector, repeats, vector.index)
+    return device.read_profile()
+
+
+def by_launch(profile: pa.Table) -> dict[tuple[int, int], float]:
+    columns = (profile[name].to_pylist() for name in ("tag", "repeat", "duration_ns"))
+    return {(tag, repeat): ns for tag, repeat, ns in zip(*columns, strict=True)}
+
+
+def test_every_launch_measures_what_the_model_and_the_noise_say():
+    vectors = VECTORS[:3]
+    found = by_launch(profile_of(opened(seed="5", noise="0.01"), vectors))
+    for vector in vectors:
+        truth = np.full(4, true_duration_ns("reshard", vector.params, vector.features))
+        repeats = np.arange(4, dtype=np.int32)
+        expected = measured_ns(truth, [vector.vector_id] * 4, repeats, 5, 0.01)
+        assert [found[vector.index, r] for r in range(4)] == expected.tolist()
+
+
+EXPECTED = by_launch(profile_of(opened(), VECTORS))
+
+
+@given(order=st.permutations(range(len(VECTORS))), data=st.data(), card=st.integers(0, 7))
+def test_batches_order_and_card_change_no_value(order, data, card):
+    device = opened(card)
+    found: dict[tuple[int, int], float] = {}
+    rest = list(order)
+    while rest:
+        n = data.draw(st.integers(1, len(rest)))
+        found |= by_launch(profile_of(device, [VECTORS[i] for i in rest[:n]]))
+        del rest[:n]
+    assert found == EXPECTED
+
+
+def test_the_rows_are_not_in_the_order_of_execution():
+    tags = profile_of(opened(), VECTORS)["tag"].to_pylist()
+    assert tags != sorted(tags)
+    assert tags == profile_of(opened(), VECTORS)["tag"].to_pylist()
+
+
+def test_records_are_dropped_and_doubled_where_told():
+    profile = profile_of(opened(faults="drop:2,double:3"), VECTORS[:5])
+    counts = np.bincount(profile["tag"].to_numpy(), minlength=5)
+    assert counts.tolist() == [4, 4, 0, 8, 4]
+    assert set(by_launch(profile).items()) <= set(EXPECTED.items())
+
+
+def test_a_vector_that_raises_leaves_no_records():
+    device = opened(faults="raise:1")
+    device.execute(VECTORS[0], 2, 0)
+    with pytest.raises(OpFailedError):
+        device.execute(VECTORS[1], 2, 1)
+    assert set(device.read_profile()["tag"].to_pylist()) == {0}
+
+
+def test_a_dead_card_never_opens():
+    slot = KIND.discover(3, {"dead_cards": "0,2"})[2]
+    control = KIND.control(slot)
+    for level in ResetLevel:
+        control.reset(level)
+        with pytest.raises(CardError, match="sim:2"):
+            KIND.device(slot, SWEEP).open()
+    assert opened(1, dead_cards="0,2").info.card == "sim:1"
+
+
+def test_a_wedged_card_needs_a_cold_reset(tmp_path):
+    options = {"wedge": "1", "fault_dir": str(tmp_path), "faults": "hang:5"}
+    slot = KIND.discover(2, options)[1]
+    control = KIND.control(slot)
+
+    def is_healthy() -> bool:
+        device = KIND.device(slot, SWEEP)
+        device.open()
+        for tag, vector in enumerate(control.probe_vectors()):
+            device.execute(vector, 2, tag)
+        return control.probe_is_healthy(device.read_profile())
+
+    assert is_healthy()
+    KIND.device(slot, SWEEP)._wedge()  # what a hang does before it hangs
+    assert not is_healthy()
+    control.reset(ResetLevel.WARM)
+    assert not is_healthy()
+    control.reset(ResetLevel.COLD)
+    assert is_healthy()
+
+
+def test_a_probe_with_wrong_records_is_not_healthy():
+    control = KIND.control(CardSlot("sim", 0))
+    device = opened()
+    for tag, vector in enumerate(probe_vectors()):
+        device.execute(vector, 3, tag)
+    good = device.read_profile()
+    assert control.probe_is_healthy(good)
+    assert not control.probe_is_healthy(good.slice(1))
+    assert not control.probe_is_healthy(pa.concat_tables([good, good.slice(0, 1)]))
+    slower = pa.array(good["duration_ns"].to_numpy() * 1.2)
+    assert not control.probe_is_healthy(good.set_column(2, good.schema.field(2), slower))
+
+
+def test_waiting_is_of_no_effect_on_what_is_measured():
+    for device_time in ("true", "0.0001"):
+        assert by_launch(profile_of(opened(device_time=device_time), VECTORS)) == EXPECTED
+
+
+def test_the_card_tells_its_seed_and_noise():
+    info = opened(seed="3", open_s="0").info
+    assert info.details == {"seed": "3", "noise": "0.007"}
+    assert info.clocks_hz == {"aiclk": 1e9}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seed": "-1"}, "seed='-1'"),
+        ({"seed": "18446744073709551616"}, "whole number"),
+        ({"noise": "0.5"}, "up to 0.1"),
+        ({"noise": "nan"}, "give a number"),
+        ({"device_time": "yes"}, "device_time='yes'"),
+        ({"open_s": "inf"}, "open_s"),
+        ({"dead_cards": "first"}, "slot numbers"),
+        ({"wedge": "1"}, "fault_dir"),
+        ({"faults": "hang"}, "KIND:INDEX"),
+        ({"flavour": "mint"}, "no option 'flavour'"),
+    ],
+)
+def test_malformed_options_are_refused(options: Mapping[str, str], words: str):
+    with pytest.raises(UsageError, match=words):
+        KIND.discover(1, options)
+
+
+def test_there_is_one_card_unless_more_are_asked_for():
+    assert [slot.card for slot in KIND.discover(None, {})] == ["sim:0"]
+    assert [slot.index for slot in KIND.discover(4, {})] == [0, 1, 2, 3]
+    with pytest.raises(UsageError):
+        KIND.discover(0, {})
