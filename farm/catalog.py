@@ -59,7 +59,8 @@ def load_sweep(source: str) -> Sweep:
     sweep = getattr(module, "SWEEP", None)
     if not isinstance(sweep, Sweep):
         raise UsageError(
-            f"sweep {source!r}: the module has no SWEEP = Sweep(...), see docs/how-to/add-a-sweep.md"
+            f"sweep {source!r}: the module has no SWEEP = Sweep(...); see "
+            f"docs/how-to/add-a-sweep.md"
         )
     return sweep if sweep.version else replace(sweep, version=_source_digest(module))
 

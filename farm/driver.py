@@ -72,7 +72,7 @@ class Driver:
         """Run until the sweep is complete, stopped or failed; returns the exit code."""
         import ray
 
-        sessions = ray_environment.private_folder("ray")
+        sessions = ray_environment.session_folder()
         ray_environment.prune_sessions(sessions)
         self._events.send("starting", message="starting Ray")
         # Loopback listeners, a small object store (only control messages and committed rows pass

@@ -8,6 +8,7 @@ Deterministic: the shards are the same bytes however often it was interrupted.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from farm.store.files import Files, StoreAccess
 from farm.store.manifest import FILE_NAME, AxisInfo, Manifest, ShardEntry
 from farm.store.shards import ShardFooter, encode_shard, read_footer, sha256_of, shard_file
 from sweeps.errors import SpecError
-from sweeps.generate import select, vectors
+from sweeps.generate import SuiteSelection, select, vectors
 from sweeps.space import Sweep
 
 SHARD_ROWS = 1 << 16
@@ -43,11 +44,14 @@ class Plan:
         Where it was loaded from.
     limits : tuple of str
         The limits as given, for the record.
+    stores_ids : bool
+        Whether shards hold the ids (16 bytes per vector), or readers derive them.
     """
 
     sweep: Sweep
     source: str
     limits: tuple[str, ...] = ()
+    stores_ids: bool = True
 
 
 @dataclass
@@ -156,56 +160,73 @@ def _generate(path: Path, plan: Plan, files: Files, on_progress: Progress | None
     except Exception as error:
         raise UsageError(f"sweep {sweep.name}: a suite rule failed: {error}") from error
     included = [suite for suite, reason in suites if reason is None]
-    excluded: dict[str, int] = {}
-    for _, reason in suites:
-        if reason is not None:
-            excluded[reason] = excluded.get(reason, 0) + 1
-    shard_rows = max(1, SHARD_ROWS // sweep.chunk_rows) * sweep.chunk_rows
-    at = _resume_position(path, sweep)
-    buffered: list[pa.Table] = []
-    ended: list[dict[str, Any]] = []
-
-    def flush() -> None:
-        table = pa.concat_tables(buffered)
-        footer = ShardFooter(
-            sweep.fingerprint, len(at.shards), at.first_index, at.suite, at.row, tuple(ended)
-        )
-        content = encode_shard(table, footer, sweep.chunk_rows)
-        file = shard_file(footer.number)
-        if not files.publish(file, content):
-            raise DifferentSweepError(f"{path}: another process is generating a sweep here")
-        digest = hashlib.sha256(content).hexdigest()
-        at.shards.append(ShardEntry(file, table.num_rows, sweep.chunk_rows, len(content), digest))
-        at.first_index += table.num_rows
-        at.suites += ended
-        buffered.clear()
-        ended.clear()
-
-    n_buffered = 0
+    excluded = dict(Counter(reason for _, reason in suites if reason is not None))
+    writer = _ShardWriter(path, plan, files)
+    at = writer.at
     for number in range(at.suite, len(included)):
         try:
             selection = select(sweep, included[number])
-            while at.row < len(selection.kept):
-                stop = min(len(selection.kept), at.row + shard_rows - n_buffered)
-                buffered.append(vectors(sweep, selection, at.row, stop))
-                n_buffered += stop - at.row
-                at.row = stop
-                if n_buffered == shard_rows and at.row < len(selection.kept):
-                    flush()
-                    n_buffered = 0
+            writer.add(selection)
         except SpecError as error:
             raise UsageError(str(error)) from error
-        at.suite, at.row = number + 1, 0
-        ended.append(selection.summary())
-        if n_buffered == shard_rows:
-            flush()
-            n_buffered = 0
+        writer.end_suite(selection.summary())
         if on_progress is not None:
-            on_progress(number + 1, at.first_index + n_buffered)
-    if n_buffered:
-        flush()
-    at.suites += ended
+            on_progress(number + 1, at.first_index + writer.n_buffered)
+    writer.close()
     return _publish_manifest(path, plan, files, at, excluded)
+
+
+class _ShardWriter:
+    """Buffers vectors and publishes a shard whenever it is full."""
+
+    def __init__(self, path: Path, plan: Plan, files: Files) -> None:
+        self.at = _resume_position(path, plan.sweep)
+        self.n_buffered = 0
+        self._path, self._plan, self._files = path, plan, files
+        chunk_rows = plan.sweep.chunk_rows
+        self._shard_rows = max(1, SHARD_ROWS // chunk_rows) * chunk_rows
+        self._tables: list[pa.Table] = []
+        self._ended: list[dict[str, Any]] = []
+
+    def add(self, selection: SuiteSelection) -> None:
+        """Add the vectors of a suite from the present row on."""
+        at = self.at
+        while at.row < len(selection.kept):
+            if self.n_buffered == self._shard_rows:
+                self._flush()
+            stop = min(len(selection.kept), at.row + self._shard_rows - self.n_buffered)
+            self._tables.append(vectors(self._plan.sweep, selection, at.row, stop))
+            self.n_buffered += stop - at.row
+            at.row = stop
+
+    def end_suite(self, summary: dict[str, Any]) -> None:
+        """Go on to the next suite."""
+        self.at.suite, self.at.row = self.at.suite + 1, 0
+        self._ended.append(summary)
+
+    def close(self) -> None:
+        """Publish what is buffered."""
+        if self.n_buffered:
+            self._flush()
+        self.at.suites += self._ended
+
+    def _flush(self) -> None:
+        at, sweep = self.at, self._plan.sweep
+        table = pa.concat_tables(self._tables)
+        if not self._plan.stores_ids:
+            table = table.drop_columns("vector_id")
+        footer = ShardFooter(
+            sweep.fingerprint, len(at.shards), at.first_index, at.suite, at.row, tuple(self._ended)
+        )
+        content = encode_shard(table, footer, sweep.chunk_rows)
+        file = shard_file(footer.number)
+        if not self._files.publish(file, content):
+            raise DifferentSweepError(f"{self._path}: another process is generating a sweep here")
+        digest = hashlib.sha256(content).hexdigest()
+        at.shards.append(ShardEntry(file, table.num_rows, sweep.chunk_rows, len(content), digest))
+        at.first_index += table.num_rows
+        at.suites += self._ended
+        self._tables, self._ended, self.n_buffered = [], [], 0
 
 
 def _resume_position(path: Path, sweep: Sweep) -> _Position:

@@ -7,9 +7,9 @@ A chunk is PENDING, LEASED or COMMITTED.  A lease expires when its card has not 
 `lease_s`; the chunk is then pending again, under a higher attempt.  A commit counts whoever makes
 it: the results directory has already decided who was first.
 
-A vector that was in flight when its executor hung or died gets a *strike* and becomes a suspect: its
-chunk goes on without it, and a *trial* runs it alone on another card (on the same one if it is the
-only one left).  What the trial finds is the verdict; the vector is condemned with status HANG or
+A vector that was in flight when its executor hung or died gets a *strike* and becomes a suspect:
+its chunk goes on without it, and a *trial* runs it alone on another card (on the same one if it is
+the only one left).  What the trial finds is the verdict; a vector is condemned with status HANG or
 CRASH once it has `max_strikes` strikes.
 """
 

@@ -76,6 +76,8 @@ class RunState:
             case "starting" | "resume" | "fitting":
                 self.phase = str(event["message"])
                 self._samples.clear()
+            case _:
+                pass
 
     @property
     def rate(self) -> float:
@@ -212,6 +214,8 @@ class PlainView:
                 self._write(f"incident: {describe_incident(event)}")
             case "starting" | "resume" | "fitting" | "interrupt":
                 self._write(state.phase)
+            case _:
+                pass
 
     def _write(self, text: str) -> None:
         self._output.write(text + "\n")

@@ -63,6 +63,11 @@ def prepare(environment: MutableMapping[str, str]) -> Path:
         RAY_DEDUP_LOGS="0",
     )
     environment.pop("RAY_ADDRESS", None)
+    return session_folder()
+
+
+def session_folder() -> Path:
+    """Folder for Ray's sessions: private, with a path short enough for UNIX sockets."""
     return private_folder("ray")
 
 

@@ -1,7 +1,7 @@
 """The recovery ladder: reopen, warm reset, cold reset, retire.
 
-Each rung is bounded in time and attempts, and is believed only after a probe: a small known-good run
-whose records are judged.  What a reset tool says is worth nothing.
+Each rung is bounded in time and attempts, and is believed only after a probe: a small known-good
+run whose records are judged.  What a reset tool says is worth nothing.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Ladder:
             executor.wait_open()
             vectors = self.control.probe_vectors()
             if vectors and not self.control.probe_is_healthy(executor.probe(vectors)):
-                raise CardError("the probe's records are wrong")  # noqa: TRY301
+                raise CardError("the probe's records are wrong")
         except BaseException:
             executor.kill()
             raise

@@ -91,7 +91,7 @@ class CoordinatorPort(Protocol):
 Sink = Callable[[str, Measured], None]
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """The run was told to stop at once."""
 
 
@@ -168,7 +168,7 @@ class CardRunner:
             reporter.start()
             self._open_first()
             self._work()
-        except _Stopped:
+        except _StoppedError:
             logger.info("card %s stopped", card)
         except CardError as error:
             logger.warning("card %s retired: %s", card, error)
@@ -260,6 +260,8 @@ class CardRunner:
                     self._handle(job, None, str(fault.facts.get("message")))
                 case Trouble() as trouble:
                     self._handle(job, trouble, trouble.evidence)
+                case None:
+                    pass
 
     def _accept(self, job: _Job, answer: Message) -> None:
         n_before = job.work.n_settled
@@ -408,7 +410,7 @@ class CardRunner:
     def _check_directive(self) -> None:
         is_late = self._directive == "drain" and time.monotonic() > self._drain_deadline_s
         if self._directive == "stop" or is_late:
-            raise _Stopped
+            raise _StoppedError
 
     def _live_executor(self) -> Executor:
         if self._executor is None:

@@ -22,6 +22,8 @@ from sweeps.vector import VECTOR_ID_BYTES, canonical_json, vector_ids
 BLOCK_CANDIDATES = 1 << 22
 """Candidates whose validity is held in memory at a time."""
 
+VECTOR_ID_FIELD = pa.field("vector_id", pa.binary(VECTOR_ID_BYTES), nullable=False)
+
 Codes = npt.NDArray[np.intp]
 
 
@@ -151,7 +153,7 @@ def schema(sweep: Sweep) -> pa.Schema:
     sample = sweep.derive({axis.name: axis.values[0] for axis in sweep.axes})
     return pa.schema(
         [
-            pa.field("vector_id", pa.binary(VECTOR_ID_BYTES), nullable=False),
+            VECTOR_ID_FIELD,
             pa.field("group_id", pa.int64(), nullable=False),
             pa.field("suite", pa.dictionary(pa.int32(), pa.string()), nullable=False),
             *(pa.field(axis.name, axis.arrow_type, nullable=False) for axis in sweep.axes),

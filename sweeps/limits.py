@@ -90,10 +90,11 @@ def _matches(axis: Axis, value: Value, term: str) -> bool:
             return all(a <= v <= b for a, v, b in zip(first, value, last, strict=True))
         case ((int() | float()), (int() | float()), (int() | float())):
             return first <= value <= last
-    raise SpecError(
-        f"axis {axis.name}: {term!r} is a range, but the values are of kind {axis.kind.value}; "
-        f"list them instead"
-    )
+        case _:
+            raise SpecError(
+                f"axis {axis.name}: {term!r} is a range, but the values are of kind "
+                f"{axis.kind.value}; list them instead"
+            )
 
 
 def _replaced(axis: Axis, spec: str) -> Axis:

@@ -20,7 +20,8 @@ from sweeps.axis import Axis, Value
 from sweeps.errors import SpecError
 from sweeps.vector import canonical_json
 
-Array = npt.NDArray[Any]
+Array = Any
+"""An ndarray that broadcasts to the candidates; arithmetic on ndarrays is typed as Any."""
 Kernel = Callable[[Mapping[str, Value]], Callable[[], object]]
 
 RESERVED_NAMES = frozenset(

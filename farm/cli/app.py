@@ -1,8 +1,8 @@
 """The ``farm`` command: its sub-commands, and how errors end it.
 
 Exit codes: 0 every vector is accounted for (or the command succeeded); 2 usage, or the request was
-refused and nothing changed; 3 the store is damaged; 4 the run stopped before its end; 70 a defect of
-the farm; 130 interrupted.  After 4 and 130 the same command goes on.
+refused and nothing changed; 3 the store is damaged; 4 the run stopped before its end; 70 a defect
+of the farm; 130 interrupted.  After 4 and 130 the same command goes on.
 """
 
 from __future__ import annotations

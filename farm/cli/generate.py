@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,12 @@ def generate(
     repeats: RepeatsOption = None,
     timeout: TimeoutOption = None,
     chunk: ChunkOption = None,
+    derive_ids: Annotated[
+        bool,
+        typer.Option(
+            "--derive-ids", help="Store no ids; readers derive them (16 bytes less per vector)."
+        ),
+    ] = False,
     force_clean: ForceOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -46,6 +53,7 @@ def generate(
     plan, existing = make_plan(sweep, limit, repeats, timeout, chunk)
     path = existing or out or Path(f"{plan.sweep.name}-sweep")
     clean_if_asked(path, force_clean, yes)
+    plan = replace(plan, stores_ids=not derive_ids)
     began_s = time.monotonic()
     directory = open_or_generate(path, plan)
     with run_lock(path):

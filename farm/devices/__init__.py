@@ -1,1 +1,1 @@
-"""Device kinds: two protocols (`farm.devices.device`) and one registry (`farm.devices.registry`)."""
+"""Device kinds: two protocols (`farm.devices.device`) and a registry (`farm.devices.registry`)."""

@@ -146,7 +146,7 @@ class CardControl(Protocol):
         """
 
     def in_use_by_others(self) -> list[Process]:
-        """Processes other than the farm's own executors that have the card open."""
+        """List processes other than the farm's own executors that have the card open."""
 
     def probe_vectors(self) -> Sequence[Vector]:
         """Small known-good vectors that a healthy card runs at once; may be empty."""

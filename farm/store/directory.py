@@ -33,6 +33,8 @@ from farm.store import journal, results, shards
 from farm.store.files import Files, StoreAccess
 from farm.store.manifest import FILE_NAME, Manifest
 from farm.store.results import ResultMeta
+from sweeps.generate import VECTOR_ID_FIELD
+from sweeps.vector import vector_ids_of_columns
 
 OWN_ENTRIES = (
     FILE_NAME,
@@ -146,6 +148,10 @@ class SweepDirectory:
                 f"shard {self.shard_path(chunk)} is damaged: chunk {chunk_id} has "
                 f"{table.num_rows} rows, sweep.json says {chunk.n_rows}"
             )
+        if "vector_id" not in table.column_names:
+            params = table.select([axis.name for axis in self.manifest.axes])
+            ids = vector_ids_of_columns(self.manifest.op, params)
+            table = table.add_column(0, VECTOR_ID_FIELD, pa.array(ids, VECTOR_ID_FIELD.type))
         return table
 
     def outcomes(self, chunk_id: str) -> pa.Table:

@@ -2,7 +2,7 @@ r"""``journal/<writer>.jsonl``: incidents, one writer per file.
 
 Each line is a frame: eight hexadecimal digits (CRC-32 of the JSON bytes), a blank, one JSON object,
 a line feed.  A frame is written with one ``write`` and fsynced.  The last frame may be torn by the
-death of its writer: readers skip it, and the next writer of that file cuts it off before it appends.
+death of its writer: readers skip it, and the next writer of that file cuts it off before appending.
 A bad frame anywhere else is damage.
 
 Every record has ``time`` (ISO, UTC) and ``kind``; the other keys depend on the kind: ``card``,

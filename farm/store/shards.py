@@ -1,6 +1,7 @@
 """``vectors/<number>.parquet``: the vectors of a sweep, immutable.
 
-A shard is one Parquet file.  Columns: ``vector_id`` (16 bytes), ``group_id`` (int64), ``suite``,
+A shard is one Parquet file.  Columns: ``vector_id`` (16 bytes; may be absent: readers then derive
+it from the parameters), ``group_id`` (int64), ``suite``,
 one column per axis, one per feature (`sweeps.generate.schema`).  Row group k is chunk k of the
 shard; all row groups but the last of a shard have the same number of rows.  No statistics are
 written; whole numbers are delta-encoded; pages are compressed with Zstandard and carry a CRC-32.
@@ -138,5 +139,6 @@ def read_chunk(path: Path, row_group: int) -> pa.Table:
 
 def _damaged(path: Path, error: Exception) -> DamagedStoreError:
     return DamagedStoreError(
-        f"shard {path} is damaged: {error}. Restore it from a copy, or start over with --force-clean"
+        f"shard {path} is damaged: {error}. Restore it from a copy, or start over with "
+        f"--force-clean"
     )
