@@ -232,9 +232,13 @@ def _decode(manifest: Manifest, table: pa.Table) -> Models:
     about = json.loads(table.schema.metadata[FOOTER_KEY])
     if about["fingerprint"] != manifest.fingerprint:
         raise ValueError("they belong to another sweep")
-    rows = table.to_pylist()
-    groups = [_group(manifest, row) for row in rows]
-    return Models(manifest.size, rows[0]["over"] if rows else "", groups)
+    over = table["over"][0].as_py() if table.num_rows else ""
+    return Models(manifest.size, over, model_groups(manifest, table))
+
+
+def model_groups(manifest: Manifest, table: pa.Table) -> list[GroupModel]:
+    """Rows of a model table as objects."""
+    return [_group(manifest, row) for row in table.to_pylist()]
 
 
 def _group(manifest: Manifest, row: Mapping[str, Any]) -> GroupModel:
