@@ -27,6 +27,9 @@ from analysis.models import (
 from farm.store.directory import SweepDirectory
 from farm.store.measured import measured
 
+CATCH_UP_CHUNKS = 100
+"""Chunks of earlier runs that are read between two looks at the live figures."""
+
 
 class AnalysisWorker:
     """Fits the groups whose id is `index` modulo `n_workers`.
@@ -55,6 +58,7 @@ class AnalysisWorker:
         self._statistics = ChunkStatistics(self._over)
         self._groups: dict[int, tuple[str, ...]] = {}
         self._live: dict[str, Any] | None = None
+        self._earlier: list[str] | None = None
 
     def push(self, chunk_id: str, rows: pa.Table, groups: dict[int, tuple[str, ...]]) -> None:
         """Take in a committed chunk; does nothing if it is known.
@@ -85,13 +89,14 @@ class AnalysisWorker:
         self._live = None
 
     def live(self) -> dict[str, Any]:
-        """Describe the fits so far, from what was pushed.
+        """Describe the fits so far; chunks committed before this worker began are read bit by bit.
 
         Returns
         -------
         dict
             ``n_chunks``, ``n_groups``, ``n_fitted``, ``median_r2`` (None without a line).
         """
+        self._catch_up()
         if self._live is None:
             solution = solve(self._statistics.live_line_moments())
             r2 = solution.r2[solution.is_fitted]
@@ -102,6 +107,23 @@ class AnalysisWorker:
                 "median_r2": float(np.median(r2)) if len(r2) else None,
             }
         return dict(self._live)
+
+    def _catch_up(self) -> None:
+        """Read some of the chunks that earlier runs committed."""
+        if self._earlier == []:
+            return
+        directory = SweepDirectory.open(self._directory)
+        if self._earlier is None:
+            self._earlier = sorted(directory.committed())
+        for _ in range(min(CATCH_UP_CHUNKS, len(self._earlier))):
+            chunk_id = self._earlier.pop()
+            if chunk_id not in self._statistics.chunk_ids:
+                self._read(directory, chunk_id)
+
+    def _read(self, directory: SweepDirectory, chunk_id: str) -> None:
+        vectors, outcomes = directory.vectors(chunk_id), directory.outcomes(chunk_id)
+        found = measured(directory.manifest, vectors, outcomes)
+        self.push(chunk_id, found.rows, found.groups)
 
     def fits(self) -> pa.Table:
         """Fit this worker's groups over exactly the chunks that are committed.
@@ -133,9 +155,7 @@ class AnalysisWorker:
             self._statistics, self._groups = ChunkStatistics(self._over), {}
             self._live = None
         for chunk_id in sorted(committed - self._statistics.chunk_ids):
-            vectors, outcomes = directory.vectors(chunk_id), directory.outcomes(chunk_id)
-            found = measured(directory.manifest, vectors, outcomes)
-            self.push(chunk_id, found.rows, found.groups)
+            self._read(directory, chunk_id)
 
     @staticmethod
     def publish(directory: str, over: str, tables: list[pa.Table]) -> dict[str, Any]:

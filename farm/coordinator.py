@@ -106,7 +106,8 @@ class Coordinator:
     def strike(self, strike: Strike, facts: dict[str, Any]) -> None:
         """Journal a hang or crash and hold it against the vector in flight."""
         with self._lock:
-            self._ledger.strike(strike)
+            if not self._ledger.strike(strike):
+                return
             self._write(
                 strike.kind.lower(),
                 {

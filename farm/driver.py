@@ -21,6 +21,8 @@ from farm import plugins, ray_environment
 from farm.errors import FarmError, RunStoppedError
 from farm.parent_death import end_with_parent
 from farm.settings import RunSettings
+from farm.store.directory import SweepDirectory
+from farm.store.overview import overview
 
 OBJECT_STORE_BYTES = 100 << 20
 _POLL_S = 0.25
@@ -72,6 +74,8 @@ class Driver:
         """Run until the sweep is complete, stopped or failed; returns the exit code."""
         import ray
 
+        # A damaged footer would kill the coordinator at every start; find it here.
+        overview(SweepDirectory.open(self._settings.directory))
         sessions = ray_environment.session_folder()
         ray_environment.prune_sessions(sessions)
         self._events.send("starting", message="starting Ray")

@@ -182,9 +182,14 @@ class Ledger:
         self._cards[card] = _Card(epoch, now_s)
 
     def hear(self, card: str, epoch: int, now_s: float) -> bool:
-        """Note a sign of life; False if it comes from an incarnation that is gone."""
-        known = self._cards.get(card)
-        if known is None or known.epoch != epoch:
+        """Note a sign of life; False if it comes from an incarnation that is gone.
+
+        A card that is not known joins: the ledger is younger than the card.
+        """
+        if card not in self._cards:
+            self.join(card, epoch, now_s)
+        known = self._cards[card]
+        if known.epoch != epoch:
             return False
         known.heard_s = now_s
         return True
@@ -243,9 +248,15 @@ class Ledger:
             del self._leases[chunk_id]
             self._pending.appendleft(chunk_id)
 
-    def strike(self, strike: Strike) -> None:
-        """Note that a vector was in flight when its executor hung or died."""
-        self._add_strike(strike)
+    def strike(self, strike: Strike) -> bool:
+        """Note that a vector was in flight when its executor hung or died.
+
+        Returns
+        -------
+        bool
+            False if this very strike was known, or the vector already has its verdict.
+        """
+        return self._add_strike(strike)
 
     def end_trial(self, index: int, card: str, outcome: dict[str, Any]) -> None:
         """Note what a trial measured; ignored if the trial is not this card's."""
@@ -277,14 +288,15 @@ class Ledger:
         """Grant nothing any more."""
         self._is_draining = True
 
-    def _add_strike(self, strike: Strike) -> None:
+    def _add_strike(self, strike: Strike) -> bool:
         suspect = self._suspects.setdefault(strike.index, _Suspect())
         is_known = any(s.strike_id == strike.strike_id for s in suspect.strikes)
         if is_known or (suspect.trial is not None and suspect.trial.is_over):
-            return
+            return False
         suspect.strikes.append(strike)
         is_condemned = len(suspect.strikes) >= self._max_strikes
         suspect.trial = _Trial(origin=strike.card, is_over=is_condemned)
+        return True
 
     def _chunk_of(self, index: int) -> Chunk | None:
         position = bisect_right(self._by_index, index, key=lambda chunk: chunk.first_index) - 1

@@ -7,6 +7,7 @@ guilty one of any hang or crash.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -141,6 +142,13 @@ class Trouble:
     evidence: str
 
 
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def judge(
     word: ProgressWord, now_ns: int, exit_code: int | None, n_outstanding: int, budgets: Budgets
 ) -> Trouble | None:
@@ -167,7 +175,7 @@ def judge(
     guilty = word.tag if word.phase is Phase.RUNNING else NO_TAG
     doing = word.phase.name.lower()
     if exit_code is not None:
-        how = f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+        how = _signal_name(-exit_code) if exit_code < 0 else f"exit code {exit_code}"
         return Trouble("CRASH", word.phase, guilty, f"executor ended by {how} while {doing}")
     if word.phase is Phase.IDLE and n_outstanding == 0:
         return None

@@ -292,7 +292,8 @@ class CardRunner:
     def _handle(self, job: _Job, trouble: Trouble | None, message: str) -> None:
         """Blame, recover, and put back what was in flight."""
         executor = self._live_executor()
-        began_s = time.monotonic()
+        # What the vector in flight used up before it was given up is lost, too.
+        began_s = executor.word.since_ns / 1e9
         guilty: int | None = None
         for sent in executor.outstanding.values():
             row = sent.row_of(trouble.tag) if trouble and trouble.tag != NO_TAG else None

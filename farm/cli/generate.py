@@ -20,6 +20,7 @@ from farm.cli.options import (
     TimeoutOption,
     YesOption,
     clean_if_asked,
+    generation_progress,
     make_plan,
 )
 
@@ -55,7 +56,7 @@ def generate(
     clean_if_asked(path, force_clean, yes)
     plan = replace(plan, stores_ids=not derive_ids)
     began_s = time.monotonic()
-    directory = open_or_generate(path, plan)
+    directory = open_or_generate(path, plan, on_progress=generation_progress())
     with run_lock(path):
         directory.files.sweep_temporaries()
     manifest = directory.manifest

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -108,3 +110,16 @@ def clean_if_asked(path: Path, is_forced: bool, is_sure: bool) -> None:
         also = f" ({', '.join(kept)} will stay)" if kept else ""
         typer.confirm(f"Delete the sweep in {path} with all its results{also}?", abort=True)
     remove_sweep(path)
+
+
+def generation_progress(every_s: float = 5.0) -> Callable[[int, int], None]:
+    """Make a reporter that says now and then how far a long generation is, on stderr."""
+    next_s = time.monotonic() + every_s
+
+    def report(n_suites: int, n_vectors: int) -> None:
+        nonlocal next_s
+        if time.monotonic() > next_s:
+            next_s = time.monotonic() + every_s
+            typer.echo(f"generating: {n_suites:,} suites, {n_vectors:,} vectors", err=True)
+
+    return report

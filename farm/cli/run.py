@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from farm import plugins
 from farm.cli.options import (
     ChunkOption,
     ForceOption,
@@ -19,6 +21,7 @@ from farm.cli.options import (
     TimeoutOption,
     YesOption,
     clean_if_asked,
+    generation_progress,
     make_plan,
 )
 from farm.devices import registry
@@ -91,7 +94,7 @@ def run(
     path = existing or out or Path(f"{plan.sweep.name}-sweep")
     clean_if_asked(path, force_clean, yes)
     is_new = not (path / "sweep.json").exists()
-    directory = open_or_generate(path, plan)
+    directory = open_or_generate(path, plan, on_progress=generation_progress())
     require_same_device(directory, slots[0].kind)
     settings = RunSettings(
         directory=str(path.resolve()),
@@ -111,7 +114,23 @@ def run(
                 f"{directory.manifest.sweep}: {directory.manifest.n_vectors:,} vectors in "
                 f"{n_chunks:,} chunks ({state}) on {device}, in {path}"
             )
+        if n_committed == n_chunks:
+            return _fit_only(settings, path, as_json)
         return _supervise(settings, path, as_json)
+
+
+def _fit_only(settings: RunSettings, path: Path, as_json: bool) -> int:
+    """Refresh the models of a sweep with nothing left to measure: no Ray is needed."""
+    fitter = plugins.load(plugins.ANALYSIS, "linear")
+    tables = [fitter(settings.directory, settings.fit_over).fits()]
+    summary = fitter.publish(settings.directory, settings.fit_over, tables)
+    if as_json:
+        typer.echo(json.dumps({"event": "fitted", **summary}))
+    else:
+        typer.echo("nothing is left to measure")
+        _print_models(summary, path)
+        typer.echo(f"every vector is accounted for; next: farm report {path}")
+    return 0
 
 
 def _supervise(settings: RunSettings, path: Path, as_json: bool) -> int:
