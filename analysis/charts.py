@@ -62,11 +62,11 @@ def _count_scale(largest: int, height: float) -> svg.Scale:
 
 
 def significant_r2(r2: float) -> str:
-    """Write R² with two digits after its nines, such as ``0.99965``."""
+    """Write R² with two digits after its nines, at least three in all, such as ``0.99965``."""
     if r2 >= 1 - 1e-9:
         return "1"
     n_nines = max(0, math.floor(-math.log10(1 - r2))) if r2 > 0 else 0
-    return f"{r2:.{n_nines + 2}f}"
+    return f"{r2:.{max(3, n_nines + 2)}f}"
 
 
 def _marker(at: float, y: svg.Scale, label: str) -> str:

@@ -59,6 +59,14 @@ class ChunkStatistics:
         """Names of the chunks that count."""
         return set(self._lines) | set(self._means)
 
+    def __contains__(self, chunk_id: str) -> bool:
+        """Whether a chunk counts."""
+        return chunk_id in self._lines or chunk_id in self._means
+
+    def __len__(self) -> int:
+        """Count the chunks."""
+        return len(self._lines) + len(self._means)
+
     def add(self, chunk_id: str, group_ids: Ints, sizes: Floats, durations_ns: Floats) -> None:
         """Add the measured vectors of a chunk, which must not be known yet; arrays (n,)."""
         with np.errstate(invalid="ignore", over="ignore"):

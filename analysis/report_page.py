@@ -8,19 +8,18 @@ from html import escape
 import numpy as np
 
 from analysis import charts
-from analysis.ranking import constant_axes, ranked
+from analysis.ranking import alike, constant_axes, ranked
 from analysis.report_facts import DrawnGroup, Facts
 from analysis.report_parts import (
     card,
     cell,
-    definitions,
     group_label,
     table,
     tile,
 )
 from analysis.report_run import cards_section, incidents_section, sweep_sections, what_was_run
 from analysis.report_style import STYLE
-from analysis.units import count, duration_text, percent, prefixed, significant
+from analysis.units import count, duration_text, percent, prefixed, time_span
 from farm.outcome import Status
 
 _N_TABLE_WORST = 10
@@ -76,17 +75,16 @@ def _banner(facts: Facts) -> str:
     left = facts.manifest.n_vectors - facts.n_done
     if not facts.n_committed:
         what = "<b>Nothing has been measured yet.</b> The vectors are generated."
+        then = "starts."
     else:
         what = (
             f"<b>Partial results.</b> {count(left)} of {count(facts.manifest.n_vectors)} vectors "
             f"are still to be measured ({count(facts.n_committed)} of {count(facts.n_chunks)} "
             "chunks are committed). The fits below are over what is there."
         )
+        then = "goes on where it stopped."
     command = escape(f"farm run {facts.name}")
-    return (
-        f'<div class="banner" role="status"><p>{what} '
-        f"Running <code>{command}</code> goes on where it stopped.</p></div>"
-    )
+    return f'<div class="banner" role="status"><p>{what} <code>{command}</code> {then}</p></div>'
 
 
 def _tiles(facts: Facts) -> str:
@@ -95,7 +93,7 @@ def _tiles(facts: Facts) -> str:
     done = facts.n_done
     tiles = [
         tile(
-            "vectors accounted for",
+            "vectors done",
             count(done),
             f"{percent(done / facts.manifest.n_vectors, 3)} of {count(facts.manifest.n_vectors)}",
         ),
@@ -108,9 +106,9 @@ def _tiles(facts: Facts) -> str:
         tiles.append(tile("median R²", charts.significant_r2(float(r2)), "over the groups"))
         tiles.append(tile("median RRMSE", percent(float(rrmse)), "over the groups"))
     if facts.noise is not None:
-        tiles.append(tile("launch noise", percent(facts.noise), "median std / mean per vector"))
+        tiles.append(tile("launch noise", percent(facts.noise), "median std / mean"))
     n_incidents = len(facts.incidents)
-    lost = f"{significant(facts.lost_s)} s of card time lost" if n_incidents else "none journalled"
+    lost = f"{time_span(facts.lost_s)} of cards lost" if n_incidents else "none journalled"
     tiles.append(tile("incidents", count(n_incidents), lost))
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
@@ -126,7 +124,8 @@ def _outcomes(facts: Facts) -> str:
         if not n:
             continue
         rows.append(_status_row(status.value, status.value, n, total, ""))
-        reasons = [(r, k) for (s, r), k in facts.reasons.most_common() if s == status.value]
+        own = {reason: k for (s, reason), k in facts.reasons.items() if s == status.value}
+        reasons = alike(own)
         rows += [
             f'<tr class="part">{cell("")}{cell(count(k), "number")}{cell("", "number")}'
             f"{cell(reason, 'wrap')}</tr>"
@@ -278,8 +277,9 @@ def _group_table(facts: Facts, constant: list[str]) -> str:
             ]
             rows.append(f"<tr>{''.join(cells)}</tr>")
     body = table(head, rows)
-    everything = definitions(
-        [("All groups", "models/linear.csv and models/linear.parquet in the sweep directory")]
+    everything = (
+        '<p class="muted small last">All groups are in <code>models/linear.csv</code> and '
+        "<code>.parquet</code> once fitted.</p>"
     )
     return f'<div class="below">{card(body + everything)}</div>'
 

@@ -12,7 +12,7 @@ from typing import Any
 from analysis import charts
 from analysis.report_facts import Facts, number
 from analysis.report_parts import card, cell, definitions, table
-from analysis.units import count, percent, prefixed, significant, time_span
+from analysis.units import count, frequency_text, percent, significant, time_span
 
 _MOST_INCIDENTS = 200
 
@@ -66,7 +66,7 @@ def _device(device: Mapping[str, Any]) -> str:
             ("Architecture", str(device.get("arch", ""))),
             ("Firmware", str(device.get("firmware", ""))),
             ("Driver", str(device.get("driver", ""))),
-            ("Clocks", ", ".join(f"{k} {prefixed(number(v))}Hz" for k, v in clocks.items())),
+            ("Clocks", ", ".join(f"{k} {frequency_text(number(v))}" for k, v in clocks.items())),
             ("Software", ", ".join(f"{k} {v}" for k, v in software.items())),
             ("Settings", ", ".join(f"{k}={v}" for k, v in details.items())),
         ]
@@ -172,7 +172,7 @@ def _axes(facts: Facts) -> str:
     for axis in facts.manifest.axes:
         about = _mapping(declared.get(axis.name))
         values = str(about.get("values", "")).replace(",", ", ")
-        n_values = str(about.get("n_values", ""))
+        n_values = count(int(number(about.get("n_values"))))
         rows.append(
             f"<tr>{cell(axis.name, 'nowrap')}{cell(axis.kind)}{cell(n_values, 'number')}"
             f"{cell(values, 'wrap mono')}</tr>"

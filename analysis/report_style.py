@@ -48,9 +48,9 @@ code, .mono { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, mono
   background: var(--warn-page); color: var(--warn-ink); border: 1px solid var(--warn-rule);
   border-radius: 12px; padding: 14px 18px; margin: 0 0 24px;
 }
-.banner p { margin: 0; } .banner b { font-weight: 650; }
+.banner p { margin: 0; max-width: none; } .banner b { font-weight: 650; }
 .tiles {
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(158px, 1fr)); gap: 12px;
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(138px, 1fr)); gap: 12px;
 }
 .tile { padding: 14px 16px; }
 .tile b {
@@ -66,7 +66,8 @@ code, .mono { font: 13px/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, mono
   display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr));
   gap: 14px;
 }
-figure { margin: 0; }
+figure { margin: 0; display: flex; flex-direction: column; }
+figure svg { margin-top: auto; }
 figcaption { font-size: 13px; margin-bottom: 6px; }
 figcaption .key { font-weight: 600; overflow-wrap: anywhere; }
 figcaption .key i { font-style: normal; font-weight: 400; color: var(--faint); }

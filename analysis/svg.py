@@ -59,13 +59,13 @@ def nice_step(span: float, n_wanted: int) -> float:
 
 
 def linear_scale(low: float, high: float, start: float, stop: float, label: Label) -> Scale:
-    """Scale over a range widened to whole ticks."""
+    """Scale from `low` to the first tick from `high` on; an empty range is widened."""
     if high <= low:
         low, high = low - 0.5 * (abs(low) or 1.0), high + 0.5 * (abs(high) or 1.0)
     step = nice_step(high - low, 4)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    first, last = math.ceil(low / step - 1e-9), math.ceil(high / step - 1e-9)
     values = [step * i for i in range(first, last + 1)]
-    return Scale(values[0], values[-1], start, stop, tuple((v, label(v)) for v in values))
+    return Scale(low, values[-1], start, stop, tuple((v, label(v)) for v in values))
 
 
 def log_scale(low: float, high: float, start: float, stop: float, label: Label) -> Scale:

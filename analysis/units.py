@@ -56,6 +56,19 @@ def prefixed(value: float, n_digits: int = 3) -> str:
     return f"{text}{sign}"
 
 
+def frequency_text(frequency_hz: float) -> str:
+    """Write a frequency.
+
+    Examples
+    --------
+    >>> frequency_text(1e9), frequency_text(1.35e9), frequency_text(50.0)
+    ('1 GHz', '1.35 GHz', '50 Hz')
+    """
+    text = prefixed(frequency_hz)
+    digits = text.rstrip("kMGTP")
+    return f"{digits} {text[len(digits) :]}Hz"
+
+
 def percent(value: float, n_digits: int = 2) -> str:
     """Write a ratio as a percentage.
 

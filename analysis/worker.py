@@ -73,7 +73,7 @@ class AnalysisWorker:
         groups : dict
             See `farm.store.measured.Measured.groups`.
         """
-        if chunk_id in self._statistics.chunk_ids:
+        if chunk_id in self._statistics:
             return
         group_ids = rows["group_id"].to_numpy()
         is_mine = group_ids % self._n_workers == self._index
@@ -101,7 +101,7 @@ class AnalysisWorker:
             solution = solve(self._statistics.live_line_moments())
             r2 = solution.r2[solution.is_fitted]
             self._live = {
-                "n_chunks": len(self._statistics.chunk_ids),
+                "n_chunks": len(self._statistics),
                 "n_groups": len(self._groups),
                 "n_fitted": len(r2),
                 "median_r2": float(np.median(r2)) if len(r2) else None,
@@ -117,7 +117,7 @@ class AnalysisWorker:
             self._earlier = sorted(directory.committed())
         for _ in range(min(CATCH_UP_CHUNKS, len(self._earlier))):
             chunk_id = self._earlier.pop()
-            if chunk_id not in self._statistics.chunk_ids:
+            if chunk_id not in self._statistics:
                 self._read(directory, chunk_id)
 
     def _read(self, directory: SweepDirectory, chunk_id: str) -> None:

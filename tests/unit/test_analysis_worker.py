@@ -119,8 +119,8 @@ def test_the_csv_is_ordered_like_numbers_and_reads_back_exactly(directory):
             assert row["reason"] == "no vector was measured"
 
 
-def test_live_figures_follow_the_pushes(directory):
-    worker = AnalysisWorker(str(directory.path))
+def test_live_figures_follow_the_pushes(directory, tmp_path):
+    worker = AnalysisWorker(str(generate(tmp_path / "copy").path))
     assert worker.live() == {"n_chunks": 0, "n_groups": 0, "n_fitted": 0, "median_r2": None}
     chunk_id = min(directory.committed())
     m = measured(directory.manifest, directory.vectors(chunk_id), directory.outcomes(chunk_id))
@@ -130,6 +130,16 @@ def test_live_figures_follow_the_pushes(directory):
     assert worker.live() == first
     assert first["n_chunks"] == 1
     assert first["n_fitted"] > 0
+
+
+@pytest.mark.parametrize("over", ["vectors", "size-means"])
+def test_live_figures_catch_up_with_earlier_runs(directory, over):
+    live = AnalysisWorker(str(directory.path), over).live()
+    path = str(directory.path)
+    final = AnalysisWorker.publish(path, over, [AnalysisWorker(path, over).fits()])
+    assert live["n_chunks"] == len(directory.committed())
+    assert (live["n_groups"], live["n_fitted"]) == (final["n_groups"], final["n_fitted"])
+    assert live["median_r2"] == pytest.approx(final["median_r2"], rel=1e-12)
 
 
 def test_what_was_pushed_but_never_committed_does_not_count(directory):
