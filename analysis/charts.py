@@ -194,7 +194,9 @@ def _span_ticks(span: float) -> tuple[tuple[float, str], ...]:
 
 
 def _elapsed(seconds: float) -> str:
-    return "0" if not seconds else time_span(seconds).replace(" 00 s", "").replace(" 00 min", "")
+    if seconds < 60:
+        return f"{seconds:g} s" if seconds else "0"
+    return time_span(seconds).replace(" 00 s", "").replace(" 00 min", "")
 
 
 def _busy(card: CardFacts, begin: float, span: float) -> list[float]:

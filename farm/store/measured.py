@@ -42,6 +42,6 @@ def measured(manifest: Manifest, vectors: pa.Table, outcomes: pa.Table) -> Measu
     )
     ids, first = np.unique(vectors["group_id"].to_numpy(), return_index=True)
     axes = [manifest.axis(name) for name in manifest.group_by]
-    keys = vectors.select(list(manifest.group_by)).take(pa.array(first)).to_pylist()
+    keys = vectors.select(["group_id", *manifest.group_by]).take(pa.array(first)).to_pylist()
     texts = [tuple(axis.format(key[axis.name]) for axis in axes) for key in keys]
     return Measured(rows, dict(zip(ids.tolist(), texts, strict=True)))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
-from analysis.models import CSV_FILE, PARQUET_FILE, read_models
+from analysis.models import CSV_FILE, PARQUET_FILE, model_schema, read_models
 from analysis.worker import AnalysisWorker
 from farm.errors import DamagedStoreError, UsageError
 from farm.store.directory import SweepDirectory
 from farm.store.measured import measured
-from tests.measured_sweep import commit, generate
+from tests.measured_sweep import COPY, commit, generate
 
 
 @pytest.fixture(scope="module")
@@ -176,11 +177,16 @@ def test_models_that_are_missing_damaged_or_foreign_are_refused(directory, tmp_p
 
 
 def test_results_of_an_axis_called_like_a_column_keep_apart(directory):
-    from dataclasses import replace
-
-    from analysis.models import model_schema
-
     axes = (*directory.manifest.axes, replace(directory.manifest.axes[0], name="n"))
     schema = model_schema(replace(directory.manifest, axes=axes, group_by=("n", "grid")))
     assert schema.names[:2] == ["n_", "grid"]
     assert schema.field("n").type == pa.int64()
+
+
+def test_a_sweep_without_group_axes_is_one_group(tmp_path):
+    made = generate(tmp_path / "copy", replace(COPY, group_by=()))
+    commit(made, made.chunks()[0].chunk_id)
+    path = str(made.path)
+    summary = AnalysisWorker.publish(path, "vectors", [AnalysisWorker(path).fits()])
+    assert (summary["n_groups"], summary["n_fitted"]) == (1, 1)
+    assert read_models(made).groups[0].key == ()
