@@ -168,6 +168,10 @@ class Coordinator:
             self._directive = "stop" if at_once else "drain"
             self._ledger.drain()
 
+    def close(self) -> None:
+        """Close the journal; for a coordinator that shares its process with others."""
+        self._journal.close()
+
     def progress(self, n_incidents_seen: int = 0) -> dict[str, Any]:
         """Describe the run as JSON data; incidents from number `n_incidents_seen` on."""
         with self._lock:

@@ -1,0 +1,165 @@
+"""Cards that hang, crash, fail and lie: every vector ends with its own measurement or a reason."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from farm.coordinator import Coordinator
+from tests.fault.conftest import LocalFarm
+
+MakeFarm = Callable[..., LocalFarm]
+
+
+def kinds(farm: LocalFarm) -> Counter[str]:
+    return Counter(record["kind"] for record in farm.directory.incidents())
+
+
+def test_an_undisturbed_run_measures_every_vector(make_farm: MakeFarm) -> None:
+    farm = make_farm()
+    farm.run()
+    assert set(farm.statuses().values()) == {"OK"}
+    assert kinds(farm) == Counter()
+    assert farm.pushed.keys() == farm.directory.committed()
+    assert sum(m.rows.num_rows for m in farm.pushed.values()) == farm.directory.manifest.n_vectors
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "strike"),
+    [
+        ("hang:70", "HANG", "hang"),
+        ("hang-gil:70", "HANG", "hang"),
+        ("crash:70", "CRASH", "crash"),
+        ("segv:70", "CRASH", "crash"),
+        ("exit:70", "CRASH", "crash"),
+    ],
+)
+def test_a_vector_that_takes_the_executor_down_is_blamed_after_two_cards(
+    make_farm: MakeFarm, fault: str, status: str, strike: str
+) -> None:
+    farm = make_farm()
+    farm.run(faults=fault)
+    statuses = farm.statuses()
+    assert statuses.pop(70) == status
+    assert set(statuses.values()) == {"OK"}
+    strikes = [r for r in farm.directory.incidents() if r["kind"] == strike]
+    assert {r["index"] for r in strikes} == {70}
+    assert {r["card"] for r in strikes} == {"sim:0", "sim:1"}
+    assert kinds(farm)["recovered"] == 2
+
+
+def test_the_only_card_gives_the_second_opinion_itself(make_farm: MakeFarm) -> None:
+    farm = make_farm()
+    farm.run(n_cards=1, faults="crash:3")
+    assert farm.statuses()[3] == "CRASH"
+    assert kinds(farm)["crash"] == 2
+
+
+def test_a_vector_that_crashed_once_is_measured_by_another_card(
+    make_farm: MakeFarm, tmp_path: object
+) -> None:
+    farm = make_farm()
+    memory = f"{tmp_path}/faults"
+    farm.run(faults="crash:70*1", options={"fault_dir": memory})
+    assert set(farm.statuses().values()) == {"OK"}
+    assert kinds(farm) == Counter(crash=1, recovered=1, verdict=1)
+
+
+def test_one_strike_condemns_where_it_is_asked_for(make_farm: MakeFarm) -> None:
+    farm = make_farm()
+    farm.run(faults="crash:70", max_strikes=1)
+    assert farm.statuses()[70] == "CRASH"
+    assert kinds(farm)["crash"] == 1
+
+
+def test_failures_of_vectors_leave_their_neighbours_alone(make_farm: MakeFarm) -> None:
+    farm = make_farm()
+    farm.run(faults="raise:0,raise:10..12,oom:63,raise:64")
+    statuses = farm.statuses()
+    failed = {i: s for i, s in statuses.items() if s != "OK"}
+    assert failed == {
+        0: "OP_ERROR", 10: "OP_ERROR", 11: "OP_ERROR", 12: "OP_ERROR",
+        63: "OUT_OF_MEMORY", 64: "OP_ERROR",
+    }  # fmt: skip
+    assert kinds(farm) == Counter()
+
+
+@pytest.mark.parametrize("fault", ["drop", "double"])
+def test_incomplete_records_are_never_guessed(make_farm: MakeFarm, fault: str) -> None:
+    farm = make_farm()
+    farm.run(faults=f"{fault}:5")
+    statuses = farm.statuses()
+    assert statuses.pop(5) == "OP_ERROR"
+    assert set(statuses.values()) == {"OK"}
+    assert kinds(farm)["profiler-records"] >= 1
+
+
+def test_a_dead_card_is_retired_and_the_others_carry_on(make_farm: MakeFarm) -> None:
+    farm = make_farm()
+    coordinator = farm.run(n_cards=2, options={"dead_cards": "1"})
+    assert set(farm.statuses().values()) == {"OK"}
+    assert kinds(farm)["retired"] == 1
+    progress = coordinator.progress()
+    assert progress["failure"] is None
+    assert progress["is_complete"]
+
+
+def test_without_a_healthy_card_the_run_stops_and_can_be_resumed(make_farm: MakeFarm) -> None:
+    farm = make_farm()
+    message, exit_code = farm.run(n_cards=1, options={"dead_cards": "0"}).progress()["failure"]
+    assert exit_code == 4
+    assert "no healthy card is left" in message
+    assert farm.directory.committed() == set()
+    farm.run(n_cards=1)
+    assert set(farm.statuses().values()) == {"OK"}
+
+
+def test_a_wedged_card_needs_a_cold_reset_that_only_the_probe_demands(
+    make_farm: MakeFarm, tmp_path: object
+) -> None:
+    farm = make_farm()
+    farm.run(faults="hang:70", options={"fault_dir": f"{tmp_path}/f", "wedge": "0,1"})
+    statuses = farm.statuses()
+    assert statuses.pop(70) == "HANG"
+    assert set(statuses.values()) == {"OK"}
+    failed = [r["message"] for r in farm.directory.incidents() if r["kind"] == "recovery-failed"]
+    assert any(message.startswith("reopen") for message in failed)
+    assert any(message.startswith("warm reset") for message in failed)
+
+
+def test_a_drained_run_goes_on_where_it_stopped(make_farm: MakeFarm) -> None:
+    farm = make_farm(chunk_rows=16)
+    settings = farm.settings(2, {})
+    coordinator = Coordinator(settings)
+    threading.Timer(0.9, coordinator.drain).start()
+    farm.run(coordinator=coordinator, options={"device_time": "0.01"})
+    n_before = len(farm.directory.committed())
+    assert 0 < n_before < len(farm.directory.chunks())
+    farm.run()
+    assert set(farm.statuses().values()) == {"OK"}
+
+
+def test_a_restarted_coordinator_is_rebuilt_from_the_directory(make_farm: MakeFarm) -> None:
+    farm = make_farm()
+    first = farm.run(faults="crash:70,raise:3")
+    again = Coordinator(farm.settings(2, {}))
+    assert again.progress()["counts"] == first.progress()["counts"]
+    assert again.progress()["is_complete"]
+    again.close()
+
+
+def test_strikes_of_an_interrupted_run_count_in_the_next(make_farm: MakeFarm) -> None:
+    farm = make_farm()
+    coordinator = Coordinator(farm.settings(1, {}))
+    threading.Timer(2.5, lambda: coordinator.drain(at_once=True)).start()
+    # The second vector that hangs keeps the chunk of the first from being committed in time.
+    farm.run(n_cards=1, coordinator=coordinator, faults="crash:0,hang:1")
+    assert farm.directory.committed() < {c.chunk_id for c in farm.directory.chunks()}
+    n_crashes = kinds(farm)["crash"]
+    assert n_crashes == 1
+    farm.run(n_cards=1, faults="crash:0,hang:1")
+    assert farm.statuses()[0] == "CRASH"
+    assert kinds(farm)["crash"] == 2
