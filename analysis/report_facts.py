@@ -307,8 +307,9 @@ def _drawn(
 
 def _chosen(order: list[GroupModel]) -> list[tuple[GroupModel, str]]:
     """Worst first; where there are few groups, each once."""
-    worst = order[-_N_WORST_DRAWN:][::-1]
-    rest = order[: -len(worst)] if worst else []
+    n_worst = min(_N_WORST_DRAWN, (len(order) + 1) // 2)
+    worst = order[len(order) - n_worst :][::-1]
+    rest = order[: len(order) - n_worst]
     best = rest[:_N_OTHERS_DRAWN]
     middle = rest[len(best) :]
     start = max(0, (len(middle) - _N_OTHERS_DRAWN) // 2)

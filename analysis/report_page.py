@@ -247,7 +247,7 @@ def _panel(facts: Facts, group: DrawnGroup) -> str:
 
 def _group_table(facts: Facts, constant: list[str]) -> str:
     order = ranked(facts.groups)
-    worst = order[::-1][:_N_TABLE_WORST]
+    worst = order[::-1][: min(_N_TABLE_WORST, (len(order) + 1) // 2)]
     best = [group for group in order[:_N_TABLE_BEST] if group not in worst]
     axes = facts.manifest.group_by
     shown = [i for i, axis in enumerate(axes) if axis not in constant]

@@ -96,7 +96,7 @@ def cards_section(facts: Facts) -> str:
     incidents = Counter(str(incident.get("card", "")) for incident in facts.incidents)
     rows = []
     for item in facts.cards:
-        rate = "—" if item.rate is None else f"{significant(item.rate)} / s"
+        rate = "—" if item.rate is None else f"{_rate_text(item.rate)} / s"
         rows.append(
             f"<tr>{cell(item.card, 'nowrap')}"
             + "".join(
@@ -120,6 +120,10 @@ def cards_section(facts: Facts) -> str:
         f"<h2>Cards</h2>{card(table(head, rows))}"
         f'<div class="below">{card(drawing + _activity_note(facts))}</div>'
     )
+
+
+def _rate_text(rate: float) -> str:
+    return count(round(rate)) if rate >= 100 else significant(rate)
 
 
 def _activity_note(facts: Facts) -> str:

@@ -86,7 +86,15 @@ def count(value: int) -> str:
 
 
 def time_span(seconds: float) -> str:
-    """Write a span of wall time, such as ``2 h 05 min`` or ``4.2 s``."""
+    """Write a span of wall time.
+
+    Examples
+    --------
+    >>> time_span(0.042), time_span(4.21), time_span(75), time_span(150), time_span(7500)
+    ('42 ms', '4.2 s', '75 s', '2 min 30 s', '2 h 05 min')
+    """
+    if 0 < seconds < 0.1:
+        return f"{significant(1000 * seconds, 2)} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:
