@@ -58,7 +58,8 @@ def _count_scale(largest: int, height: float) -> svg.Scale:
     step = max(1.0, svg.nice_step(largest, 4))
     top = step * math.ceil(largest / step)
     ticks = tuple((i * step, prefixed(i * step)) for i in range(round(top / step) + 1))
-    return svg.Scale(0, top, height - MARGIN_BOTTOM, MARGIN_TOP + 8, ticks)
+    # Above the bars is room for the text of a marker.
+    return svg.Scale(0, top, height - MARGIN_BOTTOM, MARGIN_TOP + 20, ticks)
 
 
 def significant_r2(r2: float) -> str:
@@ -73,8 +74,8 @@ def _marker(at: float, y: svg.Scale, label: str) -> str:
     anchor = "end" if at > MARGIN_LEFT + 120 else "start"
     shift = -5 if anchor == "end" else 5
     return (
-        f'<line class="marker" x1="{at:.1f}" x2="{at:.1f}" y1="{y.start:.1f}" y2="{y.stop:.1f}"/>'
-        + svg.text(at + shift, y.stop + 2, label, "note", anchor)
+        f'<line class="marker" x1="{at:.1f}" x2="{at:.1f}" y1="{y.start:.1f}" '
+        f'y2="{y.stop - 14:.1f}"/>' + svg.text(at + shift, y.stop - 7, label, "note", anchor)
     )
 
 
