@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -39,10 +40,12 @@ def data_dir() -> Path:
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a child process or a temporary file of the store behind."""
+    # What an older child starts meanwhile (workers of a cluster that a wider fixture holds) is its
+    # own business, so only children that are new, and theirs, count.
     me = psutil.Process()
-    before = {child.pid for child in me.children(recursive=True)}
+    before = {child.pid for child in me.children()}
     yield
-    left = _lasting([c for c in me.children(recursive=True) if c.pid not in before])
+    left = _lasting(_new_families(me, before))
     for child in left:
         child.kill()
     problems = [f"process {child.pid}: {_command(child)}" for child in left]
@@ -51,6 +54,16 @@ def leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         problems += [f"file {path}" for path in Path(folder).rglob("*.tmp")]
     if problems:
         pytest.fail("the test left behind: " + "; ".join(problems))
+
+
+def _new_families(me: psutil.Process, before: set[int]) -> list[psutil.Process]:
+    families: list[psutil.Process] = []
+    for child in me.children():
+        if child.pid not in before:
+            families += [child]
+            with contextlib.suppress(psutil.Error):
+                families += child.children(recursive=True)
+    return families
 
 
 def _command(child: psutil.Process) -> str:
