@@ -11,7 +11,6 @@ import os
 import sys
 import traceback
 
-import click
 import typer
 
 from farm import __version__, plugins
@@ -60,10 +59,7 @@ def _run() -> int:
         for name in plugins.names(plugins.COMMANDS):
             plugins.load(plugins.COMMANDS, name)(app)
         code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return _say("interrupted", 130)
     except FarmError as error:
         return _say(str(error), error.exit_code)
@@ -74,6 +70,10 @@ def _run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
+        # Typer carries a click of its own, so its usage errors are known by what they can do.
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            error.show()
+            return int(error.exit_code)
         if os.environ.get("SWEEPFARM_TRACEBACK"):
             traceback.print_exc()
         return _say(

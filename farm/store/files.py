@@ -1,6 +1,7 @@
 """The only place of the farm that writes, syncs, links and renames.
 
-Two ways to put a file in place, both atomic and durable on return:
+Two ways to put a file in place, both atomic and durable on return (`Files.append` serves journals,
+see `farm.store.journal`):
 
 * `Files.publish`: create if absent.  Written under ``tmp/``, fsynced, linked to its name, the
   folder fsynced.  Whoever links first wins; a published file never changes.
@@ -15,6 +16,9 @@ from __future__ import annotations
 import errno
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 
@@ -51,9 +55,21 @@ class StoreAccess:
         trace: TracebackType | None,
     ) -> None:
         """Translate."""
-        if isinstance(error, OSError):
-            advice = _ADVICE.get(error.errno or 0, error.strerror or str(error))
+        # Arrow's OSError for a page with a wrong checksum has no number: not the disk's doing.
+        if isinstance(error, OSError) and error.errno is not None:
+            advice = _ADVICE.get(error.errno, error.strerror or str(error))
             raise StoreAccessError(f"cannot {self._action} {self._path}: {advice}") from error
+
+
+@contextmanager
+def _removed_on_failure(temporary: Path) -> Iterator[None]:
+    """Remove a temporary file if the disk refuses a step with it."""
+    try:
+        yield
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 class Files:
@@ -86,17 +102,18 @@ class Files:
         Raises
         ------
         StoreAccessError
-            If the disk refuses; nothing is visible under the name then.
+            If the disk refuses; what is visible under the name then, if anything, is whole.
         """
         final = self.root / relative
         with StoreAccess("write", final):
             temporary = self._write_temporary(final.parent, content)
-            try:
-                self.link(temporary, final)
-                is_first = True
-            except FileExistsError:
-                is_first = False
-            self.unlink(temporary)
+            with _removed_on_failure(temporary):
+                try:
+                    self.link(temporary, final)
+                    is_first = True
+                except FileExistsError:
+                    is_first = False
+                self.unlink(temporary)
             self.sync_folder(final.parent)
         return is_first
 
@@ -111,7 +128,8 @@ class Files:
         final = self.root / relative
         with StoreAccess("write", final):
             temporary = self._write_temporary(final.parent, content)
-            self.rename(temporary, final)
+            with _removed_on_failure(temporary):
+                self.rename(temporary, final)
             self.sync_folder(final.parent)
 
     def sweep_temporaries(self) -> int:
@@ -124,7 +142,7 @@ class Files:
         with StoreAccess("clean up", folder):
             if folder.is_dir():
                 for path in folder.iterdir():
-                    path.unlink(missing_ok=True)
+                    self.unlink(path)
                     n_removed += 1
         return n_removed
 
@@ -133,11 +151,8 @@ class Files:
             if not folder.is_dir():
                 self.make_folder(folder)
         temporary = self.root / TEMPORARY / f"{os.getpid()}-{uuid.uuid4().hex}.tmp"
-        try:
+        with _removed_on_failure(temporary):
             self.write(temporary, content)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
         return temporary
 
     def make_folder(self, folder: Path) -> None:
@@ -154,6 +169,18 @@ class Files:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+
+    def append(self, file: FileIO, content: bytes) -> None:
+        """Write at the end of an open file and fsync it."""
+        left = memoryview(content)
+        while left:
+            # A disk that is filling up takes a part without an error; the next call reports it.
+            left = left[file.write(left) or 0 :]
+        os.fsync(file.fileno())
+
+    def truncate(self, file: FileIO, n_bytes: int) -> None:
+        """Cut an open file off."""
+        file.truncate(n_bytes)
 
     def link(self, source: Path, target: Path) -> None:
         """Give a file its final name; fails if the name is taken."""
