@@ -85,7 +85,7 @@ class Coordinator:
         """Ask for work, and for verdicts on suspected vectors."""
         with self._lock:
             verdicts = self._ledger.verdicts(awaiting)
-            return Answer(self._ledger.ask(card, epoch, time.monotonic()), verdicts)
+            return Answer(self._ledger.ask(card, epoch, time.monotonic(), awaiting), verdicts)
 
     def report(self, card: str, epoch: int, state: dict[str, Any]) -> str:
         """Note a card's state; answers what it is to do."""

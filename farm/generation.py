@@ -21,7 +21,14 @@ from farm.errors import DamagedStoreError, DifferentSweepError, StoreAccessError
 from farm.store.directory import OWN_ENTRIES, SweepDirectory
 from farm.store.files import Files, StoreAccess
 from farm.store.manifest import FILE_NAME, AxisInfo, Manifest, ShardEntry
-from farm.store.shards import ShardFooter, encode_shard, read_footer, sha256_of, shard_file
+from farm.store.shards import (
+    ShardFooter,
+    encode_shard,
+    read_chunk,
+    read_footer,
+    sha256_of,
+    shard_file,
+)
 from sweeps.errors import SpecError
 from sweeps.generate import SuiteSelection, select, vectors
 from sweeps.space import Sweep
@@ -90,7 +97,9 @@ def open_or_generate(
     UsageError
         If no candidate is valid.
     """
-    if (path / FILE_NAME).exists():
+    with StoreAccess("read", path):
+        is_generated = (path / FILE_NAME).exists()
+    if is_generated:
         directory = SweepDirectory.open(path, files)
         require_same_sweep(directory.manifest, plan.sweep, path)
         return directory
@@ -180,7 +189,8 @@ class _ShardWriter:
     """Buffers vectors and publishes a shard whenever it is full."""
 
     def __init__(self, path: Path, plan: Plan, files: Files) -> None:
-        self.at = _resume_position(path, plan.sweep)
+        with StoreAccess("read", path):
+            self.at = _resume_position(path, plan.sweep)
         self.n_buffered = 0
         self._path, self._plan, self._files = path, plan, files
         chunk_rows = plan.sweep.chunk_rows
@@ -242,6 +252,9 @@ def _resume_position(path: Path, sweep: Sweep) -> _Position:
         if (footer.number, footer.first_index) != (len(at.shards), at.first_index):
             raise DamagedStoreError(f"shard {file} is out of place; start over with --force-clean")
         size = file.stat().st_size
+        # What is listed in sweep.json from here on must be what was written.
+        for row_group in range(-(-footer.rows // sweep.chunk_rows)):
+            read_chunk(file, row_group)
         at.shards.append(
             ShardEntry(
                 shard_file(footer.number), footer.rows, sweep.chunk_rows, size, sha256_of(file)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,7 +176,8 @@ class Ledger:
     def join(self, card: str, epoch: int, now_s: float) -> None:
         """Note a card that is ready; whatever an earlier incarnation of it held is free again."""
         known = self._cards.get(card)
-        if known is not None and known.epoch > epoch:
+        if known is not None and known.epoch >= epoch:
+            self.hear(card, epoch, now_s)
             return
         self._free(card)
         self._cards[card] = _Card(epoch, now_s)
@@ -184,28 +185,50 @@ class Ledger:
     def hear(self, card: str, epoch: int, now_s: float) -> bool:
         """Note a sign of life; False if it comes from an incarnation that is gone.
 
-        A card that is not known joins: the ledger is younger than the card.
+        A card that is not known, or known by an earlier incarnation only, joins: the ledger is
+        younger than the card.
         """
-        if card not in self._cards:
-            self.join(card, epoch, now_s)
-        known = self._cards[card]
+        known = self._cards.get(card)
+        if known is None or known.epoch < epoch:
+            self._free(card)
+            known = self._cards[card] = _Card(epoch, now_s)
         if known.epoch != epoch:
             return False
         known.heard_s = now_s
         return True
 
-    def ask(self, card: str, epoch: int, now_s: float) -> Order:
-        """Give a card its next order."""
+    def ask(self, card: str, epoch: int, now_s: float, awaiting: Iterable[int] = ()) -> Order:
+        """Give a card its next order.
+
+        Parameters
+        ----------
+        card : str
+            Who asks.
+        epoch : int
+            Its incarnation.
+        now_s : float
+            Monotonic time, seconds.
+        awaiting : Iterable of int
+            Suspects in the chunks that the card has in hand.  What else it was granted it does not
+            know of, because the answer was lost on the way: that is free again.
+
+        Returns
+        -------
+        Grant, TrialGrant, Wait or Finish
+            What to do.
+        """
         if not self.hear(card, epoch, now_s):
             return Finish()
+        in_hand = [self._chunk_of(index) for index in awaiting]
+        self._free(card, but={chunk.chunk_id for chunk in in_hand if chunk is not None})
         self._expire(now_s)
         known = self._cards[card]
         if self._is_draining or known.is_retired or self.is_complete:
             known.has_finished = True
             return Finish()
-        return self._next_trial(card) or self._next_chunk(card) or Wait()
+        return self._next_trial(card, now_s) or self._next_chunk(card) or Wait()
 
-    def _next_trial(self, card: str) -> TrialGrant | None:
+    def _next_trial(self, card: str, now_s: float) -> TrialGrant | None:
         for index, suspect in self._suspects.items():
             trial = suspect.trial
             if trial is None or trial.is_over or trial.card is not None:
@@ -213,13 +236,16 @@ class Ledger:
             chunk = self._chunk_of(index)
             if chunk is None or chunk.chunk_id in self._committed:
                 continue
-            others = [
-                c for c, known in self._cards.items() if c != trial.origin and not known.is_retired
-            ]
-            if card != trial.origin or not others:
+            if card != trial.origin or not self._has_other_card(trial.origin, now_s):
                 trial.card = card
                 return TrialGrant(chunk, index, self._attempts.get(chunk.chunk_id, 0))
         return None
+
+    def _has_other_card(self, card: str, now_s: float) -> bool:
+        return any(
+            other != card and not known.is_retired and now_s - known.heard_s <= self._lease_s
+            for other, known in self._cards.items()
+        )
 
     def _next_chunk(self, card: str) -> Grant | None:
         while self._pending:
@@ -304,8 +330,9 @@ class Ledger:
         is_inside = chunk.first_index <= index < chunk.first_index + chunk.n_rows
         return chunk if is_inside else None
 
-    def _free(self, card: str) -> None:
-        for chunk_id in [c for c, lease in self._leases.items() if lease.card == card]:
+    def _free(self, card: str, but: Collection[str] = ()) -> None:
+        held = [c for c, lease in self._leases.items() if lease.card == card and c not in but]
+        for chunk_id in held:
             del self._leases[chunk_id]
             self._pending.appendleft(chunk_id)
         for suspect in self._suspects.values():

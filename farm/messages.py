@@ -110,5 +110,5 @@ class Message:
                 header["facts"],
                 table.replace_schema_metadata(None),
             )
-        except (pa.ArrowException, KeyError, TypeError) as error:
+        except (pa.ArrowException, OSError, AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"this is no message of the farm: {error}") from error

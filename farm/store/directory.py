@@ -68,6 +68,7 @@ class SweepDirectory:
         self.manifest = manifest
         self.files = files or Files(path)
         self._chunks = {chunk.chunk_id: chunk for chunk in manifest.chunks()}
+        self._by_result_file = {c.result_file: c.chunk_id for c in self._chunks.values()}
 
     @staticmethod
     def open(path: str | Path, files: Files | None = None) -> SweepDirectory:
@@ -120,10 +121,8 @@ class SweepDirectory:
             if folder.is_dir():
                 for entry in os.scandir(folder):
                     names = os.listdir(entry.path) if entry.is_dir() else []
-                    found.update(
-                        n.removesuffix(".parquet") for n in names if n.endswith(".parquet")
-                    )
-        return found & self._chunks.keys()
+                    found.update(f"results/{entry.name}/{name}" for name in names)
+        return {chunk_id for file, chunk_id in self._by_result_file.items() if file in found}
 
     def shard_path(self, chunk: Chunk) -> Path:
         """Path of the shard that holds a chunk."""

@@ -1,9 +1,9 @@
 r"""``journal/<writer>.jsonl``: incidents, one writer per file.
 
 Each line is a frame: eight hexadecimal digits (CRC-32 of the JSON bytes), a blank, one JSON object,
-a line feed.  A frame is written with one ``write`` and fsynced.  The last frame may be torn by the
-death of its writer: readers skip it, and the next writer of that file cuts it off before appending.
-A bad frame anywhere else is damage.
+a line feed.  A frame is written at once and fsynced.  The last frame may be torn by the death of
+its writer or a full disk: readers skip it, and whoever writes that file next cuts it off before
+appending.  A bad frame anywhere else is damage.
 
 Every record has ``time`` (ISO, UTC) and ``kind``; the other keys depend on the kind: ``card``,
 ``chunk``, ``attempt``, ``index`` (of the vector in the sweep), ``vector_id``, ``message``,
@@ -25,7 +25,9 @@ from farm.store.files import Files, StoreAccess
 
 def encode_frame(record: dict[str, Any]) -> bytes:
     """Return one framed line."""
-    payload = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    # Half of a surrogate pair, as in an undecodable file name, becomes its JSON escape.
+    payload = text.encode(errors="backslashreplace")
     return f"{zlib.crc32(payload):08x} ".encode() + payload + b"\n"
 
 
@@ -88,20 +90,26 @@ class JournalWriter:
         The sweep directory.
     writer : str
         Name of the file without its ending; no other process writes it.
+    files : Files or None
+        How it writes; for fault injection.
     """
 
-    def __init__(self, root: Path, writer: str) -> None:
+    def __init__(self, root: Path, writer: str, files: Files | None = None) -> None:
         self.path = root / "journal" / f"{writer}.jsonl"
+        self._files = files or Files(root)
         with StoreAccess("write", self.path):
-            files = Files(root)
             if not self.path.parent.is_dir():
-                files.make_folder(self.path.parent)
+                self._files.make_folder(self.path.parent)
             is_new = not self.path.exists()
             self._file = self.path.open("ab", buffering=0)
-            if is_new:
-                files.sync_folder(self.path.parent)
-            else:
-                self._file.truncate(decode_journal(self.path.read_bytes()).n_good_bytes)
+            try:
+                if is_new:
+                    self._files.sync_folder(self.path.parent)
+                self._n_bytes = decode_journal(self.path.read_bytes()).n_good_bytes
+                self._cut_torn_tail()
+            except BaseException:
+                self._file.close()
+                raise
 
     def append(self, kind: str, **facts: Any) -> dict[str, Any]:
         """Write one record and fsync it; returns the record.
@@ -113,10 +121,17 @@ class JournalWriter:
         """
         known = {key: value for key, value in facts.items() if value is not None}
         record = {"time": datetime.now(UTC).isoformat(), "kind": kind, **known}
+        frame = encode_frame(record)
         with StoreAccess("write", self.path):
-            self._file.write(encode_frame(record))
-            os.fsync(self._file.fileno())
+            self._cut_torn_tail()
+            self._files.append(self._file, frame)
+            self._n_bytes += len(frame)
         return record
+
+    def _cut_torn_tail(self) -> None:
+        """Remove what an append that failed, here or in a writer that died, left behind."""
+        if os.fstat(self._file.fileno()).st_size > self._n_bytes:
+            self._files.truncate(self._file, self._n_bytes)
 
     def close(self) -> None:
         """Close the file."""

@@ -7,8 +7,9 @@ One row group; columns of `farm.outcome.OUTCOME_SCHEMA`; row i is the outcome of
 Pages are compressed with Zstandard and carry a CRC-32.  The footer's key ``sweepfarm.result`` holds
 JSON: ``chunk``, ``fingerprint`` of the sweep, ``run_id``, ``card``, ``attempt``, ``epoch`` (of the
 executor), ``device`` (`farm.devices.device.DeviceInfo`), ``counts`` {status: vectors},
-``started_at`` and ``ended_at`` (ISO, UTC), ``measured_s`` (wall time), ``content_sha256`` (over the
-ids, statuses and launch durations: a second check that does not depend on Parquet).
+``started_at`` and ``ended_at`` (ISO, UTC), ``measured_s`` (wall time), ``content_sha256`` (over all
+values, see `content_digest`: a second check that does not depend on Parquet) and ``checksum``
+(SHA-256 of the canonical JSON of the object without this key).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,8 +30,11 @@ import pyarrow.parquet as pq
 from farm.errors import DamagedStoreError
 from farm.outcome import OUTCOME_SCHEMA
 from farm.store.files import StoreAccess
+from sweeps.vector import canonical_json
 
 FOOTER_KEY = b"sweepfarm.result"
+
+_DAMAGE = (pa.ArrowException, OSError, AttributeError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,9 @@ def count_statuses(outcomes: pa.Table) -> dict[str, int]:
 def encode_result(outcomes: pa.Table, meta: ResultMeta) -> bytes:
     """Return the bytes of a results file; `counts` and the digest are filled in here."""
     outcomes = outcomes.cast(OUTCOME_SCHEMA).combine_chunks()
-    meta = replace(meta, counts=count_statuses(outcomes), content_sha256=_content_digest(outcomes))
-    footer = json.dumps(asdict(meta)).encode()
+    meta = replace(meta, counts=count_statuses(outcomes), content_sha256=content_digest(outcomes))
+    content = asdict(meta)
+    footer = json.dumps({**content, "checksum": _checksum(content)}).encode()
     sink = io.BytesIO()
     pq.write_table(
         outcomes.replace_schema_metadata({FOOTER_KEY: footer}),
@@ -85,8 +91,8 @@ def read_meta(path: Path) -> ResultMeta:
     try:
         with StoreAccess("read", path):
             metadata = pq.read_schema(path).metadata
-        return ResultMeta(**json.loads(metadata[FOOTER_KEY]))
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        return _decode_meta(metadata)
+    except _DAMAGE as error:
         raise _damaged(path, error) from error
 
 
@@ -101,25 +107,47 @@ def read_result(path: Path) -> tuple[pa.Table, ResultMeta]:
     try:
         with StoreAccess("read", path):
             table = pq.read_table(path, page_checksum_verification=True, use_threads=False)
-        meta = ResultMeta(**json.loads(table.schema.metadata[FOOTER_KEY]))
+        meta = _decode_meta(table.schema.metadata)
         table = table.replace_schema_metadata(None).cast(OUTCOME_SCHEMA).combine_chunks()
-        if _content_digest(table) != meta.content_sha256:
+        if content_digest(table) != meta.content_sha256:
             raise ValueError("its content differs from the digest in its footer")
         if count_statuses(table) != dict(meta.counts):
             raise ValueError("its rows differ from the counts in its footer")
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except _DAMAGE as error:
         raise _damaged(path, error) from error
     return table, meta
 
 
-def _content_digest(outcomes: pa.Table) -> str:
-    durations = outcomes["durations_ns"].combine_chunks()
-    lengths = pc.fill_null(pc.list_value_length(durations), 0).to_numpy().astype("<i8")
+def content_digest(outcomes: pa.Table) -> str:
+    """SHA-256 of the values of all columns, in hexadecimal.
+
+    Over, in this order: the ids; the canonical JSON of the lists of statuses, reasons and cards;
+    the attempts and start times (microseconds) as 64-bit integers; mean, standard deviation,
+    minimum and median as 64-bit floats, NaN for null; the number of launches of each vector, -1 for
+    null, as 64-bit integers; all launch durations as 64-bit floats.  Numbers are little-endian.
+    """
     digest = hashlib.sha256(b"".join(outcomes["vector_id"].to_pylist()))
-    digest.update("\n".join(outcomes["status"].to_pylist()).encode())
+    digest.update(canonical_json([outcomes[n].to_pylist() for n in ("status", "reason", "card")]))
+    for name in ("attempt", "started_at"):
+        digest.update(outcomes[name].cast(pa.int64()).to_numpy().astype("<i8").tobytes())
+    for name in ("mean_ns", "std_ns", "min_ns", "median_ns"):
+        digest.update(pc.fill_null(outcomes[name], math.nan).to_numpy().astype("<f8").tobytes())
+    durations = outcomes["durations_ns"].combine_chunks()
+    lengths = pc.fill_null(pc.list_value_length(durations), -1).to_numpy().astype("<i8")
     digest.update(lengths.tobytes())
     digest.update(pc.list_flatten(durations).to_numpy().astype("<f8").tobytes())
     return digest.hexdigest()
+
+
+def _decode_meta(metadata: Mapping[bytes, bytes] | None) -> ResultMeta:
+    content = json.loads((metadata or {})[FOOTER_KEY])
+    if content.pop("checksum", None) != _checksum(content):
+        raise ValueError("the checksum of its footer does not match")
+    return ResultMeta(**content)
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
 def _damaged(path: Path, error: Exception) -> DamagedStoreError:

@@ -113,7 +113,7 @@ def read_footer(path: Path) -> ShardFooter:
                 tuple(content["suites"]),
                 file.metadata.num_rows,
             )
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error
 
 
@@ -133,7 +133,7 @@ def read_chunk(path: Path, row_group: int) -> pa.Table:
             pq.ParquetFile(path, page_checksum_verification=True) as file,
         ):
             return file.read_row_group(row_group, use_threads=False).replace_schema_metadata(None)
-    except (pa.ArrowException, IndexError, ValueError) as error:
+    except (pa.ArrowException, OSError, IndexError, ValueError) as error:
         raise _damaged(path, error) from error
 
 
