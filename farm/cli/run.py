@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,7 +117,11 @@ def run(
             )
         if n_committed == n_chunks:
             return _fit_only(settings, path, as_json)
-        return _supervise(settings, path, as_json)
+        again = shlex.join(
+            ["farm", "run", str(path), "--device", device]
+            + [part for option in device_option for part in ("-o", option)]
+        )
+        return _supervise(settings, path, as_json, again)
 
 
 def _fit_only(settings: RunSettings, path: Path, as_json: bool) -> int:
@@ -133,7 +138,7 @@ def _fit_only(settings: RunSettings, path: Path, as_json: bool) -> int:
     return 0
 
 
-def _supervise(settings: RunSettings, path: Path, as_json: bool) -> int:
+def _supervise(settings: RunSettings, path: Path, as_json: bool, again: str) -> int:
     state = RunState()
     view = _view(as_json)
 
@@ -156,9 +161,9 @@ def _supervise(settings: RunSettings, path: Path, as_json: bool) -> int:
     if exit_code == 0:
         typer.echo(f"every vector is accounted for; next: farm report {path}")
     elif exit_code == EXIT_INTERRUPTED:
-        typer.echo(f"interrupted; what was committed is safe. To go on: farm run {path}")
+        typer.echo(f"interrupted; what was committed is safe. To go on: {again}")
     elif exit_code != 2:
-        typer.echo(f"stopped before the end. To go on: farm run {path}")
+        typer.echo(f"stopped before the end. To go on: {again}")
     return exit_code
 
 
