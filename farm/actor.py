@@ -18,8 +18,9 @@ from ray.exceptions import GetTimeoutError, RayActorError
 from farm.chunk import Strike
 from farm.devices.device import CardSlot
 from farm.errors import RunStoppedError
+from farm.port import Answer, Sink
 from farm.ray_environment import restore_home
-from farm.runner import Answer, CardRunner, Sink
+from farm.runner import CardRunner
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory
 from farm.store.measured import Measured

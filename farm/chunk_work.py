@@ -169,6 +169,22 @@ class ChunkWork:
         card = str(outcome.get("card") or self._card)
         self._parts.append(self._stamped(part, card, int(outcome.get("attempt") or self._attempt)))
 
+    def forget_failures(self) -> int:
+        """Measure again what ended as OP_ERROR in this lease; returns how many rows.
+
+        For a card that turned out to be at fault itself.
+        """
+        n_forgotten = 0
+        for i, part in enumerate(self._parts):
+            is_failure = pc.equal(part["status"], Status.OP_ERROR.value)
+            rows = part["row"].filter(is_failure).to_pylist()
+            if rows:
+                self._parts[i] = part.filter(pc.invert(is_failure))
+                self._settled.difference_update(rows)
+                self._todo.extend(rows)
+                n_forgotten += len(rows)
+        return n_forgotten
+
     @staticmethod
     def _stamped(part: pa.Table, card: str, attempt: int) -> pa.Table:
         n = part.num_rows

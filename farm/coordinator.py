@@ -15,7 +15,7 @@ from typing import Any
 from farm.chunk import Strike
 from farm.errors import FarmError
 from farm.ledger import Ledger
-from farm.runner import Answer
+from farm.port import Answer
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory
 from farm.store.journal import JournalWriter

@@ -10,20 +10,24 @@ What shapes this module was measured:
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import os
 import queue
+import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psutil
 import pyarrow as pa
 
 from farm import worker
+from farm.card_lock import private_folder
 from farm.errors import CardError
 from farm.lifecycle import WORD_LENGTH, Budgets, ProgressWord, Trouble, judge
 from farm.messages import Identity, Message, MessageKind
@@ -32,6 +36,7 @@ from sweeps.vector import Vector
 
 REQUEST_BYTES = 16 << 20
 REPLY_BYTES = 32 << 20
+MOST_STACK_CHARACTERS = 4000
 _POLL_S = 0.2
 _TAGS_PER_EPOCH = 1 << 40
 
@@ -40,16 +45,22 @@ _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 @dataclass(frozen=True)
 class SentBatch:
-    """A batch that was sent: which rows have which tags."""
+    """A batch that was sent: which rows have which tags, and how long each may take."""
 
     batch: int
     first_tag: int
     rows: tuple[int, ...]
+    deadlines_s: tuple[float, ...] = ()
 
     def row_of(self, tag: int) -> int | None:
         """Row of a tag, or None if the tag is of another batch."""
         position = tag - self.first_tag
         return self.rows[position] if 0 <= position < len(self.rows) else None
+
+    def deadline_s(self, tag: int) -> float | None:
+        """Deadline of a tag, or None if it has none of its own."""
+        position = tag - self.first_tag
+        return self.deadlines_s[position] if 0 <= position < len(self.deadlines_s) else None
 
 
 class Executor:
@@ -82,9 +93,12 @@ class Executor:
         context = multiprocessing.get_context("spawn")
         self._word: Any = context.RawArray("q", WORD_LENGTH)
         self._word[3] = time.monotonic_ns()
+        name = f"{os.getpid()}-{id(self):x}-{config.epoch}.txt"
+        self._stack_path = private_folder("stacks") / name
+        self._stack_path.touch()
         arguments = (
             multiprocessing.process.current_process().pid,
-            config,
+            replace(config, stack_path=str(self._stack_path)),
             self._requests,
             self._replies,
             self._word,
@@ -138,7 +152,14 @@ class Executor:
         self._outbox.put(Message(MessageKind.PROBE, identity, facts).encode())
         return self._await(MessageKind.PROFILE).table
 
-    def run(self, chunk_id: str, attempt: int, table: pa.Table, repeats: int) -> SentBatch:
+    def run(
+        self,
+        chunk_id: str,
+        attempt: int,
+        table: pa.Table,
+        repeats: int,
+        deadlines_s: Sequence[float] = (),
+    ) -> SentBatch:
         """Send a batch.
 
         Parameters
@@ -149,6 +170,8 @@ class Executor:
             Vectors with the extra columns ``row`` (in the chunk) and ``index`` (in the sweep).
         repeats : int
             Measured launches per vector.
+        deadlines_s : Sequence of float
+            Longest time of each vector; without them the budget of all vectors holds.
 
         Returns
         -------
@@ -160,7 +183,7 @@ class Executor:
         CardError
             If the batch is too large for the queue.
         """
-        sent = self._new_batch(table.num_rows, table["row"].to_pylist())
+        sent = self._new_batch(table.num_rows, table["row"].to_pylist(), deadlines_s)
         message = Message(
             MessageKind.RUN,
             self._identity(chunk_id, attempt, sent.batch),
@@ -201,10 +224,33 @@ class Executor:
 
     def trouble(self) -> Trouble | None:
         """Judge the executor now."""
-        exit_code = self._process.exitcode
-        return judge(
-            self.word, time.monotonic_ns(), exit_code, len(self.outstanding), self._budgets
-        )
+        return self._judge(len(self.outstanding))
+
+    def row_of(self, tag: int) -> int | None:
+        """Row of a tag among the batches that were not answered, or None."""
+        rows = (sent.row_of(tag) for sent in self.outstanding.values())
+        return next((row for row in rows if row is not None), None)
+
+    def stack(self, wait_s: float = 0.3) -> str:
+        """Ask a hung executor where it hangs.
+
+        Returns
+        -------
+        str
+            The Python stacks of its threads, innermost call first; empty if it does not answer.
+        """
+        if self._process.pid is None or not self._process.is_alive():
+            return ""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGUSR1)
+        end_s = time.monotonic() + wait_s
+        text = ""
+        while time.monotonic() < end_s:
+            time.sleep(0.02)
+            before, text = text, self._stack_path.read_text(errors="replace")
+            if text and text == before:
+                break
+        return text[:MOST_STACK_CHARACTERS]
 
     def close(self) -> None:
         """Ask the executor to close the card, then make sure that it is gone."""
@@ -227,6 +273,7 @@ class Executor:
             for process in _tree(self._process.pid):
                 process.kill()
         self._process.join(5.0)
+        self._stack_path.unlink(missing_ok=True)
         if self._process.is_alive():
             raise CardError(
                 f"executor {self._process.pid} cannot be killed: it hangs in the kernel"
@@ -235,9 +282,11 @@ class Executor:
     def _identity(self, chunk_id: str, attempt: int, batch: int) -> Identity:
         return Identity(self._run_id, chunk_id, attempt, self.epoch, batch)
 
-    def _new_batch(self, n_tags: int, rows: Sequence[int]) -> SentBatch:
+    def _new_batch(
+        self, n_tags: int, rows: Sequence[int], deadlines_s: Sequence[float] = ()
+    ) -> SentBatch:
         self._n_batches += 1
-        sent = SentBatch(self._n_batches, self._next_tag, tuple(rows))
+        sent = SentBatch(self._n_batches, self._next_tag, tuple(rows), tuple(deadlines_s))
         self._next_tag += n_tags
         if n_tags:
             self.outstanding[sent.batch] = sent
@@ -247,7 +296,7 @@ class Executor:
         while True:
             message = self._take(_POLL_S)
             if message is None:
-                trouble = self._trouble_while_waiting()
+                trouble = self._judge(n_outstanding=1)
                 if trouble is not None:
                     message = self._take(_POLL_S)
                     if message is None:
@@ -262,9 +311,13 @@ class Executor:
                 return message
             self.n_dropped += 1
 
-    def _trouble_while_waiting(self) -> Trouble | None:
-        exit_code = self._process.exitcode
-        return judge(self.word, time.monotonic_ns(), exit_code, 1, self._budgets)
+    def _judge(self, n_outstanding: int) -> Trouble | None:
+        exit_code, word, budgets = self._process.exitcode, self.word, self._budgets
+        for sent in self.outstanding.values():
+            deadline_s = sent.deadline_s(word.tag)
+            if deadline_s is not None:
+                budgets = replace(budgets, vector_s=deadline_s)
+        return judge(word, time.monotonic_ns(), exit_code, n_outstanding, budgets)
 
     def _take(self, wait_s: float) -> Message | None:
         try:

@@ -61,6 +61,8 @@ class Ladder:
         Makes a new executor, not yet open.
     reset_timeout_s : float
         Longest time of one reset.
+    resets_shared : bool
+        Whether a card that other processes use may be reset.
     rungs : tuple of Rung
         The steps, gentlest first.
     """
@@ -68,6 +70,7 @@ class Ladder:
     control: CardControl
     open_executor: Callable[[], Executor]
     reset_timeout_s: float
+    resets_shared: bool = False
     rungs: tuple[Rung, ...] = LADDER
 
     def climb(self, report: Report) -> Executor:
@@ -121,19 +124,31 @@ class Ladder:
         executor = self.open_executor()
         try:
             executor.wait_open()
-            vectors = self.control.probe_vectors()
-            if vectors and not self.control.probe_is_healthy(executor.probe(vectors)):
+            if not self.passes_probe(executor):
                 raise CardError("the probe's records are wrong")
         except BaseException:
             executor.kill()
             raise
         return executor
 
+    def passes_probe(self, executor: Executor) -> bool:
+        """Run the probe on an open card and judge it.
+
+        Raises
+        ------
+        CardError
+            If it fails, hangs or dies.
+        """
+        vectors = self.control.probe_vectors()
+        return not vectors or self.control.probe_is_healthy(executor.probe(vectors))
+
     def _reset(self, level: ResetLevel) -> None:
         users = self.control.in_use_by_others()
-        if users:
+        if users and not self.resets_shared:
             listed = ", ".join(f"{user.pid} ({user.command})" for user in users)
-            raise CardError(f"the card is in use by other processes, not reset: {listed}")
+            raise CardError(
+                f"the card is in use by other processes, not reset (see --reset-shared): {listed}"
+            )
         failures: list[Exception] = []
 
         def reset() -> None:

@@ -29,6 +29,10 @@ class RunSettings:
         Vectors per profiler read; None: adapted to the device's speed.
     open_timeout_s, read_timeout_s, reset_timeout_s : float
         Longest time of opening a card, of one profiler read, of one reset.
+    deadline_floor_s, deadline_factor : float
+        How far deadlines tighten, see `farm.deadlines`.
+    resets_shared_cards : bool
+        Whether a card that other processes use may be reset.
     lease_s : float
         Silence after which a card's leases expire.
     grace_s : float
@@ -46,6 +50,9 @@ class RunSettings:
     open_timeout_s: float = 120.0
     read_timeout_s: float = 60.0
     reset_timeout_s: float = 180.0
+    deadline_floor_s: float = 1.0
+    deadline_factor: float = 10.0
+    resets_shared_cards: bool = False
     lease_s: float = 30.0
     grace_s: float = 10.0
     n_analysis_workers: int = 1

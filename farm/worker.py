@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import os
 import queue
 import signal
 import time
@@ -41,6 +42,7 @@ REPLY_SCHEMA = pa.schema(
         OUTCOME_SCHEMA.field("durations_ns"),
         OUTCOME_SCHEMA.field("reason"),
         OUTCOME_SCHEMA.field("started_at"),
+        pa.field("wall_ns", pa.int64(), nullable=False),
     ]
 )
 """A batch's answer: one row per vector; ``status`` is null where the records were incomplete."""
@@ -64,6 +66,8 @@ class WorkerConfig:
         Axis columns, those of them whose values are tuples, and feature columns.
     epoch : int
         Incarnation of the executor.
+    stack_path : str
+        File that takes the Python stacks when SIGUSR1 asks for them.
     """
 
     slot: CardSlot
@@ -74,6 +78,7 @@ class WorkerConfig:
     tuple_params: tuple[str, ...]
     feature_names: tuple[str, ...]
     epoch: int
+    stack_path: str = os.devnull
 
 
 def main(
@@ -88,6 +93,9 @@ def main(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     faulthandler.enable()
+    # Answers even while the interpreter lock is held: the actor asks a hung executor where it is.
+    stack_file = open(config.stack_path, "w")  # noqa: SIM115 - stays open for the handler
+    faulthandler.register(signal.SIGUSR1, file=stack_file, all_threads=True)
     progress = ProgressWriter(word)
     progress.enter(Phase.OPENING, time.monotonic_ns())
     identity = Identity(epoch=config.epoch)
@@ -163,11 +171,12 @@ def _run_batch(
     first_tag, repeats = int(facts["first_tag"]), int(facts["repeats"])
     n = table.num_rows
     failures: dict[int, tuple[str, str]] = {}
-    started_us = np.empty(n, np.int64)
+    started_us, wall_ns = np.empty(n, np.int64), np.empty(n, np.int64)
     began_ns = time.monotonic_ns()
     for i, vector in enumerate(_vectors(config, table)):
         started_us[i] = time.time_ns() // 1000
-        progress.start_vector(first_tag + i, repeats, time.monotonic_ns())
+        start_ns = time.monotonic_ns()
+        progress.start_vector(first_tag + i, repeats, start_ns)
         try:
             device.execute(vector, repeats, first_tag + i)
         except CardError:
@@ -175,6 +184,7 @@ def _run_batch(
         except Exception as error:
             failures[i] = _failure(error)
         progress.end_vector()
+        wall_ns[i] = time.monotonic_ns() - start_ns
     executed_ns = time.monotonic_ns()
     progress.enter(Phase.READING, executed_ns, message.identity.batch)
     joined = join_by_tag(device.read_profile(), first_tag, n, repeats)
@@ -195,6 +205,7 @@ def _run_batch(
             *_statistics(joined.durations_ns, is_ok),
             pa.array(reasons, pa.string()),
             pa.array(started_us, pa.timestamp("us", tz="UTC")),
+            pa.array(wall_ns),
         ],
         schema=REPLY_SCHEMA,
     )

@@ -76,6 +76,16 @@ def run(
     grace: Annotated[
         float, typer.Option(help="Seconds that cards may go on with their chunk after Ctrl-C.")
     ] = 10.0,
+    reset_shared: Annotated[
+        bool, typer.Option("--reset-shared", help="Reset a card even if other processes use it.")
+    ] = False,
+    deadline_floor: Annotated[
+        float,
+        typer.Option(help="Learned deadlines are never below this, s (nor above the timeout)."),
+    ] = 1.0,
+    deadline_factor: Annotated[
+        float, typer.Option(help="Learned deadline over predicted time of a vector.", min=1.0)
+    ] = 10.0,
     force_clean: ForceOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -105,6 +115,9 @@ def run(
         max_strikes=max_strikes,
         batch_rows=batch,
         grace_s=grace,
+        resets_shared_cards=reset_shared,
+        deadline_floor_s=deadline_floor,
+        deadline_factor=deadline_factor,
     )
     with run_lock(path):
         directory.files.sweep_temporaries()

@@ -18,7 +18,7 @@ from pathlib import Path
 from farm.store.files import Files
 
 
-class Crashed(BaseException):  # noqa: N818 - not an error of the farm: its process is dead
+class Crashed(BaseException):
     """The process died here."""
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
+from farm.chunk import Strike
 from farm.coordinator import Coordinator
 from tests.fault.conftest import LocalFarm
 
@@ -130,14 +130,23 @@ def test_a_wedged_card_needs_a_cold_reset_that_only_the_probe_demands(
     assert any(message.startswith("warm reset") for message in failed)
 
 
+class DrainedAfterTwoCommits(Coordinator):
+    def committed(self, chunk_id: str, counts: dict[str, int]) -> None:
+        super().committed(chunk_id, counts)
+        if self.progress()["n_chunks_committed"] == 2:
+            self.drain()
+
+
+class StoppedByAStrike(Coordinator):
+    def strike(self, strike: Strike, facts: dict[str, object]) -> None:
+        super().strike(strike, facts)
+        self.drain(at_once=True)
+
+
 def test_a_drained_run_goes_on_where_it_stopped(make_farm: MakeFarm) -> None:
     farm = make_farm(chunk_rows=16)
-    settings = farm.settings(2, {})
-    coordinator = Coordinator(settings)
-    threading.Timer(0.9, coordinator.drain).start()
-    farm.run(coordinator=coordinator, options={"device_time": "0.01"})
-    n_before = len(farm.directory.committed())
-    assert 0 < n_before < len(farm.directory.chunks())
+    farm.run(coordinator=DrainedAfterTwoCommits(farm.settings(2, {})))
+    assert 2 <= len(farm.directory.committed()) <= 4
     farm.run()
     assert set(farm.statuses().values()) == {"OK"}
 
@@ -153,13 +162,19 @@ def test_a_restarted_coordinator_is_rebuilt_from_the_directory(make_farm: MakeFa
 
 def test_strikes_of_an_interrupted_run_count_in_the_next(make_farm: MakeFarm) -> None:
     farm = make_farm()
-    coordinator = Coordinator(farm.settings(1, {}))
-    threading.Timer(2.5, lambda: coordinator.drain(at_once=True)).start()
-    # The second vector that hangs keeps the chunk of the first from being committed in time.
-    farm.run(n_cards=1, coordinator=coordinator, faults="crash:0,hang:1")
-    assert farm.directory.committed() < {c.chunk_id for c in farm.directory.chunks()}
-    n_crashes = kinds(farm)["crash"]
-    assert n_crashes == 1
-    farm.run(n_cards=1, faults="crash:0,hang:1")
+    coordinator = StoppedByAStrike(farm.settings(1, {}))
+    farm.run(n_cards=1, coordinator=coordinator, faults="crash:0")
+    assert farm.directory.committed() == set()
+    assert kinds(farm)["crash"] == 1
+    farm.run(n_cards=1, faults="crash:0")
     assert farm.statuses()[0] == "CRASH"
     assert kinds(farm)["crash"] == 2
+
+
+def test_deadlines_tighten_to_the_speed_of_the_group(make_farm: MakeFarm) -> None:
+    farm = make_farm(timeout_s=60.0)
+    farm.run(faults="hang:150", deadline_floor_s=0.05, max_strikes=1)
+    assert farm.statuses()[150] == "HANG"
+    (hang,) = [r for r in farm.directory.incidents() if r["kind"] == "hang"]
+    assert float(hang["message"].split()[2]) < 5.0
+    assert "execute" in hang["stack"]

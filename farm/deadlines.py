@@ -1,0 +1,83 @@
+"""Pure: how long a vector may take, learned from those that came back.
+
+A sweep's `timeout_s` must allow for its slowest vector; a hang among kernels of 100 us should not
+cost that much.  Each group remembers the longest time and the highest time per size that it has
+seen, compilation and warm-up included.  The larger of the two predictions, times a generous factor,
+is the deadline; never below a floor, never above the sweep's timeout, and the timeout itself until
+the group is known.  A trial, which decides a vector's fate, is given more patience.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+MIN_SEEN = 3
+"""Vectors that a group must have seen before its deadlines tighten."""
+
+TRIAL_PATIENCE = 10.0
+"""A trial may take this many times the tightened deadline, but not longer than the timeout."""
+
+
+@dataclass
+class _Group:
+    n: int = 0
+    longest_s: float = 0.0
+    highest_rate: float = 0.0
+
+
+class DeadlineModel:
+    """Deadlines of one card.
+
+    Parameters
+    ----------
+    timeout_s : float
+        The sweep's: no deadline is later.
+    floor_s : float
+        No tightened deadline is earlier.
+    factor : float
+        Deadline over predicted time.
+    """
+
+    def __init__(self, timeout_s: float, floor_s: float, factor: float) -> None:
+        self._timeout_s, self._floor_s, self._factor = timeout_s, floor_s, factor
+        self._groups: dict[int, _Group] = {}
+
+    def learn(
+        self,
+        groups: npt.NDArray[np.int64],
+        sizes: npt.NDArray[np.float64],
+        wall_s: npt.NDArray[np.float64],
+    ) -> None:
+        """Take in vectors that came back.
+
+        Parameters
+        ----------
+        groups, sizes, wall_s : ndarray
+            Group id, size and wall time in seconds of each, shape (n,).
+        """
+        for group_id in np.unique(groups):
+            is_member = groups == group_id
+            known = self._groups.setdefault(int(group_id), _Group())
+            known.n += int(np.count_nonzero(is_member))
+            known.longest_s = max(known.longest_s, float(wall_s[is_member].max()))
+            rates = wall_s[is_member] / np.maximum(sizes[is_member], 1.0)
+            known.highest_rate = max(known.highest_rate, float(rates.max()))
+
+    def deadlines_s(
+        self, groups: npt.NDArray[np.int64], sizes: npt.NDArray[np.float64], is_trial: bool = False
+    ) -> npt.NDArray[np.float64]:
+        """Longest time that each vector may take, seconds, shape (n,)."""
+        deadlines = np.full(len(groups), self._timeout_s)
+        patience = TRIAL_PATIENCE if is_trial else 1.0
+        for group_id in np.unique(groups):
+            known = self._groups.get(int(group_id))
+            if known is None or known.n < MIN_SEEN:
+                continue
+            is_member = groups == group_id
+            predicted_s = np.maximum(known.longest_s, known.highest_rate * sizes[is_member])
+            tightened_s = np.maximum(self._factor * predicted_s, self._floor_s) * patience
+            deadlines[is_member] = np.minimum(tightened_s, self._timeout_s)
+        return deadlines
