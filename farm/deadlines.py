@@ -3,8 +3,9 @@
 A sweep's `timeout_s` must allow for its slowest vector; a hang among kernels of 100 us should not
 cost that much.  Each group remembers the longest time and the highest time per size that it has
 seen, compilation and warm-up included.  The larger of the two predictions, times a generous factor,
-is the deadline; never below a floor, never above the sweep's timeout, and the timeout itself until
-the group is known.  A trial, which decides a vector's fate, is given more patience.
+is the deadline; never below a floor, never above the sweep's timeout.  Where the group is not known
+yet, all groups together predict, with more patience; until anything is known, the timeout holds.  A
+trial, which decides a vector's fate, is given that patience, too.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import numpy.typing as npt
 MIN_SEEN = 3
 """Vectors that a group must have seen before its deadlines tighten."""
 
-TRIAL_PATIENCE = 10.0
-"""A trial may take this many times the tightened deadline, but not longer than the timeout."""
+PATIENCE = 10.0
+"""Trials, and vectors of unknown groups, may take so many times the deadline that is predicted."""
 
 
 @dataclass
@@ -44,6 +45,7 @@ class DeadlineModel:
     def __init__(self, timeout_s: float, floor_s: float, factor: float) -> None:
         self._timeout_s, self._floor_s, self._factor = timeout_s, floor_s, factor
         self._groups: dict[int, _Group] = {}
+        self._all = _Group()
 
     def learn(
         self,
@@ -60,22 +62,24 @@ class DeadlineModel:
         """
         for group_id in np.unique(groups):
             is_member = groups == group_id
-            known = self._groups.setdefault(int(group_id), _Group())
-            known.n += int(np.count_nonzero(is_member))
-            known.longest_s = max(known.longest_s, float(wall_s[is_member].max()))
             rates = wall_s[is_member] / np.maximum(sizes[is_member], 1.0)
-            known.highest_rate = max(known.highest_rate, float(rates.max()))
+            for known in (self._groups.setdefault(int(group_id), _Group()), self._all):
+                known.n += int(np.count_nonzero(is_member))
+                known.longest_s = max(known.longest_s, float(wall_s[is_member].max()))
+                known.highest_rate = max(known.highest_rate, float(rates.max()))
 
     def deadlines_s(
         self, groups: npt.NDArray[np.int64], sizes: npt.NDArray[np.float64], is_trial: bool = False
     ) -> npt.NDArray[np.float64]:
         """Longest time that each vector may take, seconds, shape (n,)."""
         deadlines = np.full(len(groups), self._timeout_s)
-        patience = TRIAL_PATIENCE if is_trial else 1.0
         for group_id in np.unique(groups):
-            known = self._groups.get(int(group_id))
-            if known is None or known.n < MIN_SEEN:
+            known = self._groups.get(int(group_id), self._all)
+            if known.n < MIN_SEEN:
+                known = self._all
+            if known.n < MIN_SEEN:
                 continue
+            patience = PATIENCE if is_trial or known is self._all else 1.0
             is_member = groups == group_id
             predicted_s = np.maximum(known.longest_s, known.highest_rate * sizes[is_member])
             tightened_s = np.maximum(self._factor * predicted_s, self._floor_s) * patience

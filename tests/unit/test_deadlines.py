@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farm.deadlines import MIN_SEEN, PATIENCE, DeadlineModel
+
+
+def deadline(model: DeadlineModel, group: int, size: float, is_trial: bool = False) -> float:
+    return float(model.deadlines_s(np.array([group]), np.array([size]), is_trial)[0])
+
+
+def learned(model: DeadlineModel, group: int, n: int, size: float, wall_s: float) -> DeadlineModel:
+    model.learn(np.full(n, group), np.full(n, size), np.full(n, wall_s))
+    return model
+
+
+def test_until_anything_is_known_the_timeout_holds() -> None:
+    model = learned(DeadlineModel(30.0, 1.0, 10.0), 1, MIN_SEEN - 1, 10.0, 0.001)
+    assert deadline(model, 1, 10.0) == 30.0
+
+
+def test_a_known_group_has_the_floor_or_its_prediction() -> None:
+    model = learned(DeadlineModel(30.0, 1.0, 10.0), 1, MIN_SEEN, 10.0, 0.2)
+    assert deadline(model, 1, 10.0) == 2.0
+    assert deadline(model, 1, 1.0) == 2.0  # never less than the longest that was seen
+    assert deadline(model, 1, 50.0) == 10.0
+    assert deadline(model, 1, 1e9) == 30.0
+    fast = learned(DeadlineModel(30.0, 1.0, 10.0), 1, MIN_SEEN, 10.0, 1e-4)
+    assert deadline(fast, 1, 10.0) == 1.0
+
+
+def test_an_unknown_group_borrows_from_all_with_patience() -> None:
+    model = learned(DeadlineModel(30.0, 1.0, 10.0), 1, MIN_SEEN, 10.0, 1e-4)
+    assert deadline(model, 2, 10.0) == PATIENCE
+    assert deadline(model, 1, 10.0, is_trial=True) == PATIENCE
+
+
+@given(
+    walls=st.lists(st.floats(1e-6, 100.0), min_size=1, max_size=20),
+    size=st.floats(0.0, 1e6),
+    floor_s=st.floats(0.01, 10.0),
+)
+def test_deadlines_stay_between_what_was_seen_and_the_timeout(
+    walls: list[float], size: float, floor_s: float
+) -> None:
+    model = DeadlineModel(60.0, floor_s, 10.0)
+    model.learn(np.zeros(len(walls), int), np.full(len(walls), size), np.array(walls))
+    found = deadline(model, 0, size)
+    assert min(60.0, floor_s, 10.0 * max(walls)) <= found <= 60.0
+    assert found >= min(60.0, max(walls))
