@@ -12,8 +12,10 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import psutil
 from rich.console import Console
@@ -23,6 +25,7 @@ from farm.catalog import load_sweep
 from farm.coordinator import Coordinator
 from farm.devices.device import CardSlot, Device
 from farm.devices.registry import kind
+from farm.errors import OpError
 from farm.generation import Plan, open_or_generate
 from farm.runner import CardRunner
 from farm.settings import RunSettings
@@ -47,9 +50,9 @@ def candidates_per_s_one_by_one(sweep: Sweep, n: int = 20_000) -> float:
     shapes = axis["shape"].values[:n]
     strategies = axis["input_strategy"].values
 
-    def is_valid(vector: dict[str, object]) -> bool:
-        x, y = vector["output_grid"]  # type: ignore[misc]
-        _, _, height, width = vector["shape"]  # type: ignore[misc]
+    def is_valid(vector: dict[str, Any]) -> bool:
+        x, y = vector["output_grid"]
+        _, _, height, width = vector["shape"]
         wide, high = width // 32, height // 32
         if vector["input_strategy"] == vector["output_strategy"] != "BLOCK":
             return False
@@ -60,7 +63,7 @@ def candidates_per_s_one_by_one(sweep: Sweep, n: int = 20_000) -> float:
                 fits = wide % (x * y) == 0
             case _:
                 fits = high % (x * y) == 0
-        return fits and 2 * height * width <= 1 << 20
+        return bool(fits and 2 * height * width <= 1 << 20)
 
     began_s = time.perf_counter()
     n_valid = 0
@@ -142,10 +145,9 @@ def bare_loop_s(directory: SweepDirectory, sweep: Sweep) -> float:
     tag = 0
     for batch in batches:
         for vector in batch:
-            try:
+            # Out of memory is an outcome here, too.
+            with suppress(OpError):
                 device.execute(vector, manifest.repeats, tag)
-            except Exception:  # noqa: BLE001, S110 - out of memory is an outcome here, too
-                pass
             tag += 1
         device.read_profile()
     elapsed_s = time.perf_counter() - began_s
@@ -154,7 +156,7 @@ def bare_loop_s(directory: SweepDirectory, sweep: Sweep) -> float:
 
 
 def farm_s(directory: SweepDirectory) -> float:
-    """The farm without Ray: coordinator, runner, executor process, commits."""
+    """Time the farm without Ray: coordinator, runner, executor process, commits."""
     slot = CardSlot("sim", 0, {})
     settings = RunSettings(str(directory.path), "bench", (slot,))
     coordinator = Coordinator(settings)
@@ -172,7 +174,7 @@ def farm_s(directory: SweepDirectory) -> float:
     thread.join()
     coordinator.close()
     n_chunks = len(directory.chunks())
-    return elapsed_s * n_chunks / (n_chunks - n_before)
+    return elapsed_s * n_chunks / (n_chunks - int(n_before))
 
 
 def overhead(folder: Path) -> list[Row]:

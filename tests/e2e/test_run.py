@@ -150,7 +150,7 @@ def test_a_user_writes_a_sweep_of_their_own(farm: Farm, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     status = json.loads(farm("status", "mine", "--json").stdout)
     assert set(status["counts"]) == {"OK"}
-    (tmp_path / "changed.py").write_text(example.read_text().replace("rows", "lines"))
+    (tmp_path / "changed.py").write_text(example.read_text().replace('"rows"', '"lines"'))
     refused = farm("run", tmp_path / "changed.py", "--device", "cpu", "--out", "mine")
     assert refused.returncode == 2
     assert "holds another sweep" in refused.stderr
