@@ -16,11 +16,10 @@ from farm.chunk import Strike
 from farm.errors import FarmError
 from farm.ledger import Ledger
 from farm.port import Answer
+from farm.quarantine import known_strikes
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory
 from farm.store.journal import JournalWriter
-
-STRIKE_KINDS = ("hang", "crash")
 
 
 class Coordinator:
@@ -41,7 +40,7 @@ class Coordinator:
             committed,
             settings.max_strikes,
             settings.lease_s,
-            self._known_strikes(),
+            known_strikes(self._directory),
         )
         self._journal = JournalWriter(
             self._directory.path, f"{settings.run_id}-{secrets.token_hex(4)}"
@@ -54,19 +53,6 @@ class Coordinator:
         self._incidents: list[dict[str, Any]] = []
         self._failure: tuple[str, int] | None = None
         self._directive = "run"
-
-    def _known_strikes(self) -> list[Strike]:
-        return [
-            Strike(
-                record["strike_id"],
-                record["index"],
-                record["kind"].upper(),
-                record["card"],
-                record["message"],
-            )
-            for record in self._directory.incidents()
-            if record["kind"] in STRIKE_KINDS and "strike_id" in record
-        ]
 
     def _count(self, chunk_id: str, counts: dict[str, int]) -> None:
         if chunk_id in self._counted:

@@ -14,17 +14,34 @@ from farm.errors import DamagedStoreError
 
 def check(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Sweep directory.")],
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Set damaged files aside (their chunks run again) and regenerate shards.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Verify checksums, ids, rows and journals of a sweep directory; changes nothing.
+    """Verify checksums, ids, rows and journals of a sweep directory.
 
-    Exit code 0: sound; 3: damaged.
+    Changes nothing, unless told to repair. Exit code 0: sound; 3: damaged.
 
     Example: [b]farm check my-matmul[/b]
     """
     from farm.store.check import verify
 
-    verdict = verify(directory)
+    if repair:
+        from farm.repair import repair as mend
+        from farm.store.directory import run_lock
+
+        with run_lock(directory):
+            mended = mend(directory)
+        for action in mended.actions if not as_json else ():
+            typer.echo(f"repaired: {action}")
+        verdict = mended.after
+    else:
+        verdict = verify(directory)
     if as_json:
         typer.echo(json.dumps(verdict.as_json()))
     else:

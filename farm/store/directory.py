@@ -8,6 +8,7 @@
     journal/<writer>.jsonl         incidents (`farm.store.journal`)
     models/                        what the analysis wrote
     tmp/                           files being written
+    set-aside/                     files that a repair took out of use
     run.lock                       held (flock) by the run at work
     driver.log                     what the processes of the last run printed
 
@@ -46,6 +47,7 @@ OWN_ENTRIES = (
     "run.lock",
     "driver.log",
     "report.html",
+    "set-aside",
 )
 """What ``--force-clean`` removes."""
 
@@ -194,6 +196,16 @@ class SweepDirectory:
     def incidents(self) -> list[dict[str, Any]]:
         """All journalled records by time."""
         return journal.read_journals(self.path)
+
+    def set_aside(self, chunk_id: str) -> bool:
+        """Move a chunk's results out of the way, so that the chunk is measured anew.
+
+        Returns
+        -------
+        bool
+            Whether there were any.
+        """
+        return self.files.set_aside(self._chunks[chunk_id].result_file)
 
     def replace(self, relative_path: str, content: bytes) -> None:
         """Write a cache file, such as a model, atomically."""

@@ -25,6 +25,7 @@ from types import TracebackType
 from farm.errors import StoreAccessError
 
 TEMPORARY = "tmp"
+SET_ASIDE = "set-aside"
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again",
@@ -131,6 +132,31 @@ class Files:
             with _removed_on_failure(temporary):
                 self.rename(temporary, final)
             self.sync_folder(final.parent)
+
+    def set_aside(self, relative: str) -> bool:
+        """Move a file below ``set-aside/``, keeping its path and adding a number.
+
+        Returns
+        -------
+        bool
+            False if there is no such file.
+
+        Raises
+        ------
+        StoreAccessError
+            If the disk refuses; the file is where it was then.
+        """
+        source = self.root / relative
+        with StoreAccess("set aside", source):
+            if not source.exists():
+                return False
+            target = self.root / SET_ASIDE / f"{relative}.{uuid.uuid4().hex[:8]}"
+            if not target.parent.is_dir():
+                self.make_folder(target.parent)
+            self.rename(source, target)
+            self.sync_folder(target.parent)
+            self.sync_folder(source.parent)
+        return True
 
     def sweep_temporaries(self) -> int:
         """Remove what writers that died left behind; returns how many files.
