@@ -24,6 +24,7 @@ from analysis.size_means import SizeMeans
 from analysis.worker import AnalysisWorker
 from farm.outcome import Status
 from farm.store.directory import SweepDirectory
+from farm.store.journal import is_incident
 from farm.store.manifest import Manifest
 from farm.store.measured import measured
 from farm.store.results import ResultMeta
@@ -163,7 +164,7 @@ class Facts:
             "counts": dict(self.counts),
             "n_groups": len(self.groups),
             "n_fitted": sum(group.fit.is_fitted for group in self.groups),
-            "n_incidents": len(self.incidents),
+            "n_incidents": sum(is_incident(record) for record in self.incidents),
             "over": self.over,
         }
 

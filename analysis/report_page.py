@@ -21,6 +21,7 @@ from analysis.report_run import cards_section, incidents_section, sweep_sections
 from analysis.report_style import STYLE
 from analysis.units import count, duration_text, percent, prefixed, time_span
 from farm.outcome import Status
+from farm.store.journal import is_incident
 
 _N_TABLE_WORST = 10
 _N_TABLE_BEST = 5
@@ -107,7 +108,7 @@ def _tiles(facts: Facts) -> str:
         tiles.append(tile("median RRMSE", percent(float(rrmse)), "over the groups"))
     if facts.noise is not None:
         tiles.append(tile("launch noise", percent(facts.noise), "median std / mean"))
-    n_incidents = len(facts.incidents)
+    n_incidents = sum(is_incident(record) for record in facts.incidents)
     lost = f"{time_span(facts.lost_s)} of cards lost" if n_incidents else "none journalled"
     tiles.append(tile("incidents", count(n_incidents), lost))
     return f'<div class="tiles">{"".join(tiles)}</div>'

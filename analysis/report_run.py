@@ -13,6 +13,7 @@ from analysis import charts
 from analysis.report_facts import Facts, number
 from analysis.report_parts import card, cell, definitions, table
 from analysis.units import count, frequency_text, percent, significant, time_span
+from farm.store.journal import is_incident
 
 _MOST_INCIDENTS = 200
 
@@ -93,7 +94,9 @@ def cards_section(facts: Facts) -> str:
     if not facts.cards or facts.first_start is None or facts.last_end is None:
         return ""
     span = max(facts.last_end - facts.first_start, 1e-9)
-    incidents = Counter(str(incident.get("card", "")) for incident in facts.incidents)
+    incidents = Counter(
+        str(incident.get("card", "")) for incident in facts.incidents if is_incident(incident)
+    )
     rows = []
     for item in facts.cards:
         rate = "—" if item.rate is None else f"{_rate_text(item.rate)} / s"

@@ -15,6 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from farm.store.journal import is_incident
+
 Event = dict[str, Any]
 
 _RATE_WINDOW_S = 20.0
@@ -36,7 +38,7 @@ class RunState:
     phase : str
         What the farm is doing.
     incidents : list of dict
-        All incidents of this run.
+        All journal records of this run.
     summary : dict
         The published models' summary, once there is one.
     error : str
@@ -88,6 +90,11 @@ class RunState:
         return max(0.0, (n1 - n0) / (t1 - t0)) if t1 > t0 else 0.0
 
     @property
+    def n_incidents(self) -> int:
+        """Incidents of this run, without the records of how they ended."""
+        return sum(is_incident(record) for record in self.incidents)
+
+    @property
     def n_done(self) -> int:
         """Vectors with an outcome, committed or not."""
         return int(self.latest.get("n_done", 0))
@@ -111,7 +118,7 @@ class RunState:
             parts.append(f"ETA {duration(self.eta_s)}")
         parts += [f"{status} {n:,}" for status, n in sorted(self.latest.get("counts", {}).items())]
         if self.incidents:
-            parts.append(f"incidents {len(self.incidents)}")
+            parts.append(f"incidents {self.n_incidents}")
         fits = self.latest.get("fits") or {}
         if fits.get("median_r2") is not None:
             parts.append(f"median R2 {fits['median_r2']:.4f} of {fits['n_fitted']:,} groups")
@@ -296,7 +303,7 @@ def _footer(state: RunState) -> list[Text]:
             Text(f"models: {fits['n_fitted']:,} groups, median R² {fits['median_r2']:.4f}")
         )
     if state.incidents:
-        lines.append(Text(f"incidents: {len(state.incidents)}", style="yellow"))
+        lines.append(Text(f"incidents: {state.n_incidents}", style="yellow"))
         lines += [
             Text(
                 "  " + describe_incident(incident),

@@ -193,6 +193,7 @@ class CardRunner:
                 "n_done": self._measurer.n_done,
                 "n_uncommitted": sum(job.work.n_settled for job in list(self._jobs.values())),
                 "batch_rows": self._measurer.batch_rows,
+                "n_dropped": self._keeper.n_dropped,
             }
             try:
                 directive = self._coordinator.report(self._card, self._epoch, state)

@@ -12,6 +12,7 @@ import typer
 from farm.cli.options import JsonOption
 from farm.progress import describe_incident
 from farm.store.directory import SweepDirectory
+from farm.store.journal import is_incident
 
 
 def incidents(
@@ -41,7 +42,8 @@ def incidents(
     counts = Counter(record["kind"] for record in chosen)
     lost_s = sum(float(record.get("lost_s", 0.0)) for record in chosen)
     summary = ", ".join(f"{name} {n}" for name, n in counts.most_common()) or "none"
-    typer.echo(f"{len(chosen)} records: {summary}; {lost_s:.1f} s of card time lost")
+    n_incidents = sum(is_incident(record) for record in chosen)
+    typer.echo(f"{n_incidents} incidents ({summary}); {lost_s:.1f} s of card time lost")
 
 
 def register(app: typer.Typer) -> None:

@@ -11,6 +11,7 @@ import typer
 from farm.cli.options import JsonOption
 from farm.progress import describe_incident
 from farm.store.directory import SweepDirectory
+from farm.store.journal import is_incident
 from farm.store.overview import overview
 
 _N_INCIDENTS_SHOWN = 10
@@ -39,7 +40,8 @@ def status(
     for card, chunks in sorted(facts.chunks_by_card.items()):
         typer.echo(f"  card {card}: {chunks:,} chunks")
     if facts.incidents:
-        typer.echo(f"incidents: {len(facts.incidents)}")
+        n_incidents = sum(is_incident(record) for record in facts.incidents)
+        typer.echo(f"incidents: {n_incidents}; more with farm incidents {directory}")
         for incident in facts.incidents[-_N_INCIDENTS_SHOWN:]:
             typer.echo(f"  {incident['time'][:19]} {describe_incident(incident)}")
     if done < facts.n_vectors:

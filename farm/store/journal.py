@@ -15,12 +15,21 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from farm.store.files import Files, StoreAccess
+
+NOTE_KINDS = frozenset({"recovered", "verdict", "cleared"})
+"""Records of how an incident ended; all other kinds are incidents."""
+
+
+def is_incident(record: Mapping[str, Any]) -> bool:
+    """Whether a record tells of something that went wrong, rather than of how it ended."""
+    return record.get("kind") not in NOTE_KINDS
 
 
 def encode_frame(record: dict[str, Any]) -> bytes:
