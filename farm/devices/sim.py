@@ -1,8 +1,10 @@
 """The ``sim`` device kind: simulated cards whose true durations are known.
 
-Durations come from `farm.devices.sim_model`, noise from `farm.devices.sim_noise`, faults from
-`farm.devices.sim_faults`.  What a vector measures depends on the vector, the seed and the noise
-alone, never on the card, the batch or the order.
+Durations come from `farm.devices.sim_model`, noise from `farm.devices.sim_noise`.  What a vector
+measures depends on the vector, the seed and the noise alone, never on the card, the batch or the
+order (`farm.devices.sim_throttle` tells the exception that can be asked for).  A card that is told
+to misbehave is wrapped in `farm.devices.sim_faulty`; all faults are told in
+`farm.devices.sim_faults`.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +28,7 @@ from farm.devices.device import (
     ResetLevel,
 )
 from farm.devices.registry import check_options
-from farm.devices.sim_faults import HANGS, FaultKind, FaultPlan, act
+from farm.devices.sim_faulty import FAULT_OPTION_HELP, Faults, FaultyControl, FaultyDevice
 from farm.devices.sim_model import check, true_duration_ns, true_durations_ns
 from farm.devices.sim_noise import CLOCK_HZ, LARGEST_Z, measured_ns
 from farm.errors import CardError, UsageError
@@ -54,19 +55,12 @@ class SimOptions:
         Seconds that each vector takes; None for as long as its launches would.
     open_s : float
         Seconds that opening takes.
-    faults : FaultPlan
-        Faults by position in the sweep.
-    dead, wedge : frozenset of int
-        Slots that cannot be opened; slots that need a cold reset after a hang.
     """
 
     seed: int
     noise: float
     vector_s: float | None
     open_s: float
-    faults: FaultPlan
-    dead: frozenset[int]
-    wedge: frozenset[int]
 
     @staticmethod
     def parse(options: Mapping[str, str]) -> SimOptions:
@@ -77,26 +71,13 @@ class SimOptions:
         UsageError
             If one is malformed.
         """
-        faults = FaultPlan.parse(options.get("faults", ""), options.get("fault_dir", ""))
-        wedge = _slots(options, "wedge")
-        if wedge and faults.directory is None:
-            raise UsageError("device option wedge needs fault_dir, where the state is kept")
         device_time = options.get("device_time", "0")
         return SimOptions(
             seed=_whole_number(options, "seed"),
             noise=_number(options, "noise", DEFAULT_NOISE, MOST_NOISE),
             vector_s=None if device_time == "true" else _number(options, "device_time", 0.0),
             open_s=_number(options, "open_s", 0.0),
-            faults=faults,
-            dead=_slots(options, "dead_cards"),
-            wedge=wedge,
         )
-
-    def wedged_file(self, index: int) -> Path | None:
-        """File whose presence says that a slot waits for a cold reset; None if it never does."""
-        if index not in self.wedge or self.faults.directory is None:
-            return None
-        return self.faults.directory / f"wedged-{index}"
 
 
 def _number(options: Mapping[str, str], name: str, default: float, most: float = math.inf) -> float:
@@ -118,29 +99,18 @@ def _whole_number(options: Mapping[str, str], name: str) -> int:
     return int(text)
 
 
-def _slots(options: Mapping[str, str], name: str) -> frozenset[int]:
-    parts = [part.strip() for part in options.get(name, "").split(",") if part.strip()]
-    if not all(part.isascii() and part.isdigit() for part in parts):
-        raise UsageError(
-            f"device option {name}={options[name]!r}: give slot numbers, for example 1,2"
-        )
-    return frozenset(int(part) for part in parts)
-
-
 class SimDevice:
     """One simulated card, open in this process."""
 
     def __init__(self, slot: CardSlot) -> None:
         self._slot = slot
         self._options = SimOptions.parse(slot.options)
-        self._has_faults = bool(self._options.faults.faults)
         self._waits = self._options.vector_s != 0
         self._owed_s = 0.0
         self._is_open = False
         self._vectors: list[Vector] = []
         self._tags: list[int] = []
         self._repeats: list[int] = []
-        self._altered: dict[int, FaultKind] = {}
 
     @property
     def info(self) -> DeviceInfo:
@@ -157,17 +127,9 @@ class SimDevice:
         )
 
     def open(self) -> None:
-        """Open the card.
-
-        Raises
-        ------
-        CardError
-            If the card is told to be dead.
-        """
+        """Open the card."""
         if self._options.open_s:
             time.sleep(self._options.open_s)
-        if self._slot.index in self._options.dead:
-            raise CardError(f"{self._slot.card} does not answer (it is one of dead_cards)")
         self._is_open = True
 
     def execute(self, vector: Vector, repeats: int, tag: int) -> None:
@@ -182,33 +144,12 @@ class SimDevice:
         """
         if not self._is_open:
             raise CardError(f"{self._slot.card} is not open")
-        if self._has_faults:
-            self._misbehave(vector, tag)
         check(vector)
         if self._waits:
             self._wait(vector, repeats)
         self._vectors.append(vector)
         self._tags.append(tag)
         self._repeats.append(repeats)
-
-    def _misbehave(self, vector: Vector, tag: int) -> None:
-        fault = self._options.faults.due(vector.index)
-        if fault is None:
-            return
-        if fault.kind in HANGS:
-            self._wedge()
-        if fault.kind in (FaultKind.DROP, FaultKind.DOUBLE):
-            self._altered[tag] = fault.kind
-        act(fault, vector.index)
-
-    def _wedge(self) -> None:
-        wedged = self._options.wedged_file(self._slot.index)
-        if wedged is not None:
-            try:
-                wedged.parent.mkdir(parents=True, exist_ok=True)
-                wedged.touch()
-            except OSError as error:
-                raise CardError(f"{self._slot.card} cannot be wedged: {error}") from error
 
     def _wait(self, vector: Vector, repeats: int) -> None:
         vector_s = self._options.vector_s
@@ -233,10 +174,8 @@ class SimDevice:
         if not self._is_open:
             raise CardError(f"{self._slot.card} is not open")
         vectors, tags, repeats = self._vectors, self._tags, self._repeats
-        altered = self._altered
-        self._vectors, self._tags, self._repeats, self._altered = [], [], [], {}
-        wedged = self._options.wedged_file(self._slot.index)
-        if not vectors or (wedged is not None and wedged.exists()):
+        self._vectors, self._tags, self._repeats = [], [], []
+        if not vectors:
             return PROFILE_SCHEMA.empty_table()
         per_vector = np.array(repeats)
         n_launches = int(per_vector.sum())
@@ -250,10 +189,8 @@ class SimDevice:
             self._options.seed,
             self._options.noise,
         )
-        copies = [_COPIES.get(altered.get(tag), 1) for tag in tags]
-        rows = np.repeat(np.arange(n_launches), np.repeat(copies, per_vector))
         # A profiler's log goes core by core, so launches of one vector are far apart in it.
-        rows = np.random.default_rng(n_launches).permutation(rows)
+        rows = np.random.default_rng(n_launches).permutation(n_launches)
         return pa.Table.from_arrays(
             [
                 pa.array(np.repeat(np.array(tags, np.int64), per_vector)[rows]),
@@ -266,10 +203,9 @@ class SimDevice:
     def close(self) -> None:
         """Let go of the card; what was not read is lost."""
         self._is_open = False
-        self._vectors, self._tags, self._repeats, self._altered = [], [], [], {}
+        self._vectors, self._tags, self._repeats = [], [], []
 
 
-_COPIES: dict[FaultKind | None, int] = {FaultKind.DROP: 0, FaultKind.DOUBLE: 2}
 PROBE_SHAPES = ((1, 1, 64, 64), (1, 1, 128, 256))
 
 
@@ -294,19 +230,7 @@ class SimControl:
         self._options = SimOptions.parse(slot.options)
 
     def reset(self, level: ResetLevel) -> None:
-        """Reset the card: only a cold reset heals one that is wedged, nothing a dead one.
-
-        Raises
-        ------
-        CardError
-            If the state in ``fault_dir`` cannot be changed.
-        """
-        wedged = self._options.wedged_file(self._slot.index)
-        if level is ResetLevel.COLD and wedged is not None:
-            try:
-                wedged.unlink(missing_ok=True)
-            except OSError as error:
-                raise CardError(f"{self._slot.card} cannot be reset: {error}") from error
+        """Reset the card, which has nothing that a reset could change."""
 
     def in_use_by_others(self) -> list[Process]:
         """Nobody else has a simulated card open."""
@@ -344,13 +268,7 @@ class SimKind:
             "seconds that each vector takes, or true: as long as its launches would (default 0)"
         ),
         "open_s": "seconds that opening a card takes (default 0)",
-        "faults": (
-            "KIND:INDEX or KIND:FIRST..LAST, then @SECONDS and *TIMES where needed, separated by "
-            f"commas; KIND is one of {', '.join(FaultKind)} (default none)"
-        ),
-        "fault_dir": "directory that remembers faults across processes (default none)",
-        "dead_cards": "slots that cannot be opened, such as 2 or 1,2 (default none)",
-        "wedge": "slots that need a cold reset after a hang; needs fault_dir (default none)",
+        **FAULT_OPTION_HELP,
     }
 
     def discover(self, amount: int | None, options: Mapping[str, str]) -> list[CardSlot]:
@@ -363,17 +281,20 @@ class SimKind:
         """
         check_options(self, options)
         SimOptions.parse(options)
+        Faults.parse(options)
         if amount is not None and amount < 1:
             raise UsageError(f"sim:{amount}: give at least one card")
         return [CardSlot(self.name, index, dict(options)) for index in range(amount or 1)]
 
     def device(self, slot: CardSlot, sweep: Sweep) -> Device:
         """Make the device object of a slot."""
-        return SimDevice(slot)
+        device, faults = SimDevice(slot), Faults.parse(slot.options)
+        return device if faults is None else FaultyDevice(device, slot, faults)
 
     def control(self, slot: CardSlot) -> CardControl:
         """Make the card control of a slot."""
-        return SimControl(slot)
+        control, faults = SimControl(slot), Faults.parse(slot.options)
+        return control if faults is None else FaultyControl(control, slot, faults)
 
     def missing(self) -> str | None:
         """Say what this host lacks: nothing."""

@@ -11,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farm.devices.device import CardSlot, Device, ResetLevel
-from farm.devices.sim import KIND, probe_vectors
+from farm.devices.sim import KIND, SimDevice, probe_vectors
+from farm.devices.sim_faulty import FaultyDevice
+from farm.devices.sim_memory import FaultMemory
 from farm.devices.sim_model import true_duration_ns
 from farm.devices.sim_noise import measured_ns
+from farm.devices.sim_records import FOREIGN_TAG
+from farm.devices.sim_throttle import Throttle
 from farm.errors import CardError, OpFailedError, UsageError
 from sweeps.reshard import SWEEP
 from sweeps.vector import Vector, vector_id
@@ -110,25 +114,90 @@ def test_a_dead_card_never_opens():
     assert opened(1, dead_cards="0,2").info.card == "sim:1"
 
 
-def test_a_wedged_card_needs_a_cold_reset(tmp_path):
-    options = {"wedge": "1", "fault_dir": str(tmp_path), "faults": "hang:5"}
+@pytest.mark.parametrize("option", ["stuck", "wedge"])
+def test_a_card_needs_a_reset_after_a_hang(tmp_path, option):
+    options = {option: "1", "fault_dir": str(tmp_path), "faults": "hang:5*1,lie-reset:1*1"}
     slot = KIND.discover(2, options)[1]
     control = KIND.control(slot)
 
-    def is_healthy() -> bool:
-        device = KIND.device(slot, SWEEP)
-        device.open()
-        for tag, vector in enumerate(control.probe_vectors()):
-            device.execute(vector, 2, tag)
-        return control.probe_is_healthy(device.read_profile())
+    assert is_healthy(slot)
+    state = "wedged" if option == "wedge" else "stuck"
+    FaultMemory(tmp_path).enter(f"{state}-1")  # what a hang does before it hangs
+    assert not is_healthy(slot)
+    for level in ResetLevel:  # the first one lies
+        control.reset(level)
+        assert is_healthy(slot) == (level is ResetLevel.COLD)
 
-    assert is_healthy()
-    KIND.device(slot, SWEEP)._wedge()  # what a hang does before it hangs
-    assert not is_healthy()
-    control.reset(ResetLevel.WARM)
-    assert not is_healthy()
-    control.reset(ResetLevel.COLD)
-    assert is_healthy()
+
+def test_a_black_hole_fails_everything_until_it_is_reset(tmp_path):
+    options = {"fault_dir": str(tmp_path), "faults": "black-hole:3*1"}
+    slot = CardSlot("sim", 0, options)
+    device = opened(0, **options)
+    device.execute(VECTORS[0], 2, 0)
+    for vector in VECTORS[3:6]:
+        with pytest.raises(OpFailedError, match="until it is reset"):
+            device.execute(vector, 2, vector.index)
+    assert not is_healthy(slot)
+    KIND.control(slot).reset(ResetLevel.WARM)
+    assert is_healthy(slot)
+    assert by_launch(profile_of(opened(0, **options), VECTORS)) == EXPECTED
+
+
+def is_healthy(slot: CardSlot) -> bool:
+    control, device = KIND.control(slot), KIND.device(slot, SWEEP)
+    device.open()
+    for tag, vector in enumerate(control.probe_vectors()):
+        try:
+            device.execute(vector, 2, tag)
+        except OpFailedError:
+            return False
+    return control.probe_is_healthy(device.read_profile())
+
+
+def tags_of(profile: pa.Table) -> list[int]:
+    return sorted(profile["tag"].to_pylist())
+
+
+def test_a_truncated_batch_ends_in_the_middle():
+    device = opened(faults="truncate:4")
+    found = by_launch(profile_of(device, VECTORS[4::-1], repeats=2))
+    assert set(found) == {(4, 0), (4, 1), (3, 0), (3, 1), (2, 0)}
+    assert by_launch(profile_of(device, VECTORS[:2])) == {
+        launch: ns for launch, ns in EXPECTED.items() if launch[0] < 2
+    }
+
+
+def test_records_of_the_batch_before_come_again():
+    device = opened(faults="stale:2..3")
+    assert tags_of(profile_of(device, VECTORS[2:3], repeats=1)) == [2]
+    assert tags_of(profile_of(device, VECTORS[3:5], repeats=1)) == [2, 3, 4]
+    assert tags_of(profile_of(device, VECTORS[5:6], repeats=1)) == [5]
+
+
+def test_foreign_records_have_tags_of_no_vector_of_the_batch():
+    found = tags_of(profile_of(opened(faults="foreign:5"), VECTORS[4:7], repeats=1))
+    assert found == [-FOREIGN_TAG, 3, 4, 5, 6, 7, FOREIGN_TAG]
+
+
+def test_a_throttling_card_is_slower_by_known_factors():
+    throttle = Throttle(2, 5, 1.8, slot=1)
+    assert Throttle.parse(str(throttle)) == throttle
+    indexes = np.arange(8)
+    factors = throttle.factors(indexes, 1)
+    assert factors == pytest.approx([1, 1, 1.2, 1.4, 1.6, 1.8, 1, 1])
+    assert throttle.factors(indexes, 0).tolist() == [1.0] * 8
+    hot = opened(1, throttle=str(throttle))
+    assert hot.info.details["throttle"] == "2..5@1.8/1"
+    for (tag, repeat), ns in by_launch(profile_of(hot, VECTORS[:8])).items():
+        assert ns == EXPECTED[tag, repeat] * factors[tag]
+    assert by_launch(profile_of(opened(0, throttle=str(throttle)), VECTORS)) == EXPECTED
+
+
+def test_only_a_card_with_faults_is_wrapped(tmp_path):
+    slot = CardSlot("sim", 0, {"fault_dir": str(tmp_path)})
+    assert isinstance(KIND.device(slot, SWEEP), SimDevice)
+    slot = CardSlot("sim", 0, {"faults": "hang:7"})
+    assert isinstance(KIND.device(slot, SWEEP), FaultyDevice)
 
 
 def test_a_probe_with_wrong_records_is_not_healthy():
@@ -166,6 +235,13 @@ def test_the_card_tells_its_seed_and_noise():
         ({"open_s": "inf"}, "open_s"),
         ({"dead_cards": "first"}, "slot numbers"),
         ({"wedge": "1"}, "fault_dir"),
+        ({"stuck": "0"}, "fault_dir"),
+        ({"chaos": "7"}, "fault_dir"),
+        ({"chaos": "7:2", "fault_dir": "d"}, "RATE is 0 to 1"),
+        ({"chaos": "x", "fault_dir": "d"}, "write SEED"),
+        ({"chaos": "7:0.1:oom", "fault_dir": "d"}, "KIND one of"),
+        ({"throttle": "1..5@0.5"}, "FACTOR is at least 1"),
+        ({"throttle": "5..1@2"}, "write FIRST"),
         ({"faults": "hang"}, "KIND:INDEX"),
         ({"flavour": "mint"}, "no option 'flavour'"),
     ],
