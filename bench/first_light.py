@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -120,9 +119,9 @@ def stored_size(folder: Path) -> list[Row]:
     return rows
 
 
-def bare_loop_s(directory: SweepDirectory, sweep: Sweep) -> float:
-    """Least that the work can take: the device alone, vectors at hand, one read per chunk."""
-    slot = CardSlot("sim", 0, {})
+def bare_loop_s(directory: SweepDirectory, sweep: Sweep, options: dict[str, str]) -> float:
+    """Least seconds per vector: the device alone, vectors at hand, one read per chunk."""
+    slot = CardSlot("sim", 0, options)
     device: Device = kind("sim").device(slot, sweep)
     device.open()
     manifest = directory.manifest
@@ -152,48 +151,60 @@ def bare_loop_s(directory: SweepDirectory, sweep: Sweep) -> float:
         device.read_profile()
     elapsed_s = time.perf_counter() - began_s
     device.close()
-    return elapsed_s
+    return elapsed_s / tag
 
 
-def farm_s(directory: SweepDirectory) -> float:
-    """Time the farm without Ray: coordinator, runner, executor process, commits."""
-    slot = CardSlot("sim", 0, {})
+class TimedCoordinator(Coordinator):
+    """Notes when each chunk was committed."""
+
+    def __init__(self, settings: RunSettings) -> None:
+        super().__init__(settings)
+        self.times_s: list[float] = []
+
+    def committed(self, chunk_id: str, counts: dict[str, int]) -> None:
+        """Note a commit and when it came."""
+        super().committed(chunk_id, counts)
+        self.times_s.append(time.perf_counter())
+
+
+def farm_s(directory: SweepDirectory, options: dict[str, str]) -> float:
+    """Seconds per vector of the farm without Ray, from its first commit to its last.
+
+    Coordinator, runner, watchdog, executor process, identities, fsync and commits are all there.
+    """
+    slot = CardSlot("sim", 0, options)
     settings = RunSettings(str(directory.path), "bench", (slot,))
-    coordinator = Coordinator(settings)
-    runner = CardRunner(slot, directory, settings, coordinator, lambda _chunk, _data: None)
-    thread = threading.Thread(target=runner.run)
-    thread.start()
-    while not coordinator.progress()["n_done"] and thread.is_alive():
-        time.sleep(0.0005)
-    # From the first settled vector on: opening the card is counted as start-up, below.
-    n_before = coordinator.progress()["n_chunks_committed"]
-    began_s = time.perf_counter()
-    while not coordinator.progress()["is_complete"] and thread.is_alive():
-        time.sleep(0.0005)
-    elapsed_s = time.perf_counter() - began_s
-    thread.join()
+    coordinator = TimedCoordinator(settings)
+    CardRunner(slot, directory, settings, coordinator, lambda _chunk, _data: None).run()
     coordinator.close()
-    n_chunks = len(directory.chunks())
-    return elapsed_s * n_chunks / (n_chunks - int(n_before))
+    first, *rest = directory.chunks()
+    del first
+    times_s = coordinator.times_s
+    return (times_s[-1] - times_s[0]) / sum(chunk.n_rows for chunk in rest)
 
 
 def overhead(folder: Path) -> list[Row]:
-    sweep = reshard_1x1()
-    bare, farm = [], []
-    for i in range(N_ROUNDS):
-        directory = open_or_generate(folder / f"o{i}", Plan(sweep, "reshard"))
-        n = directory.manifest.n_vectors
-        bare.append(bare_loop_s(directory, sweep) / n)
-        farm.append(farm_s(directory) / n)
-    base_us, farm_us = median(bare) * 1e6, median(farm) * 1e6
-    return [
-        (
-            "zero-cost simulated device, per vector",
-            f"{farm_us:.1f} us ({1e6 / farm_us:,.0f} vectors/s)",
-            f"{base_us:.1f} us bare loop",
-            f"overhead {farm_us - base_us:.1f} us",
+    rows = []
+    for label, limits, options in (
+        ("zero-cost simulated device, per vector", [], {}),
+        ("1 ms per vector", ["output_grid=1x2..4x2"], {"device_time": "0.001"}),
+    ):
+        sweep = limited(reshard_1x1(), limits)
+        bare, farm = [], []
+        for i in range(N_ROUNDS):
+            directory = open_or_generate(folder / f"{label[:4]}{i}", Plan(sweep, "reshard"))
+            bare.append(bare_loop_s(directory, sweep, options))
+            farm.append(farm_s(directory, options))
+        base_us, farm_us = median(bare) * 1e6, median(farm) * 1e6
+        rows.append(
+            (
+                label,
+                f"{farm_us:,.1f} us ({1e6 / farm_us:,.0f} vectors/s)",
+                f"{base_us:,.1f} us bare loop",
+                f"+{farm_us - base_us:.1f} us, x {median(farm) / median(bare):.3f}",
+            )
         )
-    ]
+    return rows
 
 
 def whole_run(folder: Path) -> list[Row]:
