@@ -82,6 +82,7 @@ class Message:
                 "kind": self.kind.value,
                 "identity": asdict(self.identity),
                 "facts": dict(self.facts),
+                "n_rows": self.table.num_rows,
             }
         )
         table = self.table.replace_schema_metadata({_HEADER_KEY: header.encode()})
@@ -104,11 +105,14 @@ class Message:
             with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
                 table = reader.read_all()
             header = json.loads(table.schema.metadata[_HEADER_KEY])
+            # Arrow takes a stream that ends between two batches for a whole one.
+            if header["n_rows"] != table.num_rows:
+                raise ValueError(f"{table.num_rows} of {header['n_rows']} rows arrived")
             return Message(
                 MessageKind(header["kind"]),
                 Identity(**header["identity"]),
                 header["facts"],
                 table.replace_schema_metadata(None),
             )
-        except (pa.ArrowException, OSError, AttributeError, KeyError, TypeError) as error:
+        except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"this is no message of the farm: {error}") from error

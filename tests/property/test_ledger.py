@@ -273,11 +273,7 @@ class LedgerMachine(RuleBasedStateMachine):
         known = self.cards[card]
         known.heard_s = self.now_s
         self.heard.add(card)
-        for verdict in self.ledger.verdicts(known.awaiting):
-            for job in list(known.jobs.values()):
-                if verdict.index in job.awaiting:
-                    job.awaiting.remove(verdict.index)
-                    self._commit_if_complete(known, job)
+        self._settle(known)
         for other in self.cards.values():
             if self.now_s - other.heard_s > LEASE_S:
                 other.leased.clear()
@@ -297,6 +293,13 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert not self.ledger.is_complete
             case Finish():
                 assert known.is_retired or self.ledger.is_complete
+
+    def _settle(self, known: Card) -> None:
+        for verdict in self.ledger.verdicts(known.awaiting):
+            for job in list(known.jobs.values()):
+                if verdict.index in job.awaiting:
+                    job.awaiting.remove(verdict.index)
+                    self._commit_if_complete(known, job)
 
     def _check_grant(self, grant: Grant) -> None:
         chunk = grant.chunk
