@@ -106,7 +106,9 @@ def read_result(path: Path) -> tuple[pa.Table, ResultMeta]:
     """
     try:
         with StoreAccess("read", path):
-            table = pq.read_table(path, page_checksum_verification=True, use_threads=False)
+            content = path.read_bytes()
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+            table = file.read(use_threads=False)
         meta = _decode_meta(table.schema.metadata)
         table = table.replace_schema_metadata(None).cast(OUTCOME_SCHEMA).combine_chunks()
         if content_digest(table) != meta.content_sha256:
