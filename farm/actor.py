@@ -72,9 +72,9 @@ class RemoteCoordinator:
         """Announce a card."""
         call(lambda: self._handle.join.remote(card, epoch))
 
-    def ask(self, card: str, epoch: int, awaiting: list[int]) -> Answer:
+    def ask(self, card: str, epoch: int, awaiting: list[int], in_hand: list[str]) -> Answer:
         """Ask for work, and for verdicts on suspected vectors."""
-        answer: Answer = call(lambda: self._handle.ask.remote(card, epoch, awaiting))
+        answer: Answer = call(lambda: self._handle.ask.remote(card, epoch, awaiting, in_hand))
         return answer
 
     def report(self, card: str, epoch: int, state: dict[str, Any]) -> str:

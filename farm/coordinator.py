@@ -67,11 +67,13 @@ class Coordinator:
             self._ledger.join(card, epoch, time.monotonic())
             self._cards.setdefault(card, {}).update(state="opening", n_done=0, n_uncommitted=0)
 
-    def ask(self, card: str, epoch: int, awaiting: list[int]) -> Answer:
+    def ask(self, card: str, epoch: int, awaiting: list[int], in_hand: list[str]) -> Answer:
         """Ask for work, and for verdicts on suspected vectors."""
         with self._lock:
             verdicts = self._ledger.verdicts(awaiting)
-            return Answer(self._ledger.ask(card, epoch, time.monotonic(), awaiting), verdicts)
+            return Answer(
+                self._ledger.ask(card, epoch, time.monotonic(), awaiting, in_hand), verdicts
+            )
 
     def report(self, card: str, epoch: int, state: dict[str, Any]) -> str:
         """Note a card's state; answers what it is to do."""

@@ -197,7 +197,14 @@ class Ledger:
         known.heard_s = now_s
         return True
 
-    def ask(self, card: str, epoch: int, now_s: float, awaiting: Iterable[int] = ()) -> Order:
+    def ask(
+        self,
+        card: str,
+        epoch: int,
+        now_s: float,
+        awaiting: Iterable[int] = (),
+        in_hand: Iterable[str] = (),
+    ) -> Order:
         """Give a card its next order.
 
         Parameters
@@ -209,8 +216,11 @@ class Ledger:
         now_s : float
             Monotonic time, seconds.
         awaiting : Iterable of int
-            Suspects in the chunks that the card has in hand.  What else it was granted it does not
-            know of, because the answer was lost on the way: that is free again.
+            Suspects in the chunks that the card has in hand.
+        in_hand : Iterable of str
+            Chunks that the card has in hand without suspects: those it is committing.  What else
+            it was granted it does not know of, because the answer was lost on the way: that is
+            free again.
 
         Returns
         -------
@@ -219,8 +229,9 @@ class Ledger:
         """
         if not self.hear(card, epoch, now_s):
             return Finish()
-        in_hand = [self._chunk_of(index) for index in awaiting]
-        self._free(card, but={chunk.chunk_id for chunk in in_hand if chunk is not None})
+        waiting = [self._chunk_of(index) for index in awaiting]
+        known_of = {chunk.chunk_id for chunk in waiting if chunk is not None}
+        self._free(card, but=known_of.union(in_hand))
         self._expire(now_s)
         known = self._cards[card]
         if self._is_draining or known.is_retired or self.is_complete:

@@ -1,7 +1,6 @@
 """Measuring one lease: feed the executor, take in its answers, blame and recover.
 
-Two batches are with the executor at a time, one in its hands and one waiting, so that it never
-waits for the actor.  When it is given up, what was executed but not read runs again; nothing is
+A few batches are with the executor at a time, so that it never waits for the actor.  When it is given up, what was executed but not read runs again; nothing is
 guessed.
 """
 
@@ -29,7 +28,8 @@ from farm.outcome import Status
 from farm.settings import RunSettings
 from farm.store.manifest import Manifest
 
-BATCHES_IN_FLIGHT = 2
+BATCHES_IN_FLIGHT = 3
+"""One waits for the executor, one is executed, one is being answered."""
 BREAKER_FAILURES = 16
 """Vectors that fail in a row (OP_ERROR) before the card has to prove itself by a probe."""
 

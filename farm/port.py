@@ -28,7 +28,7 @@ class CoordinatorPort(Protocol):
     def join(self, card: str, epoch: int) -> None:
         """Announce a card."""
 
-    def ask(self, card: str, epoch: int, awaiting: list[int]) -> Answer:
+    def ask(self, card: str, epoch: int, awaiting: list[int], in_hand: list[str]) -> Answer:
         """Ask for work, and for verdicts on suspected vectors."""
 
     def report(self, card: str, epoch: int, state: dict[str, Any]) -> str:

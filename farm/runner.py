@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,8 @@ from farm.store.results import ResultMeta, count_statuses
 
 _REPORT_S = 0.5
 _WAIT_S = 0.1
+MOST_COMMITS_PENDING = 2
+"""Chunks that may wait to be committed while the next is measured."""
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +68,9 @@ class CardRunner:
         # Grows from one incarnation of the card's actor to the next.
         self._epoch = time.time_ns()
         self._jobs: dict[str, Job] = {}
+        # Commits overlap with the measuring of the next chunk; one at a time, in order.
+        self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="committer")
+        self._committing: dict[str, tuple[Job, Future[None]]] = {}
         self._directive = "run"
         self._drain_deadline_s = 0.0
         self._is_over = threading.Event()
@@ -88,7 +94,10 @@ class CardRunner:
             reporter.start()
             self._state = "opening"
             self._keeper.open_first()
-            self._work()
+            try:
+                self._work()
+            finally:
+                self._reap(at_most=0)
         except _StoppedError:
             logger.info("card %s stopped", self._card)
         except CardError as error:
@@ -101,6 +110,7 @@ class CardRunner:
             self._coordinator.fail(f"card {self._card}: {type(error).__name__}: {error}", 4)
         finally:
             self._is_over.set()
+            self._committer.shutdown()
             self._keeper.let_go(at_once=self._directive == "stop")
 
     def _work(self) -> None:
@@ -108,7 +118,9 @@ class CardRunner:
             awaiting = [
                 job.index_of(row) for job in self._jobs.values() for row in job.work.suspects
             ]
-            answer = self._coordinator.ask(self._card, self._epoch, awaiting)
+            self._reap(MOST_COMMITS_PENDING)
+            in_hand = list(self._committing)
+            answer = self._coordinator.ask(self._card, self._epoch, awaiting, in_hand)
             self._settle(answer.verdicts)
             match answer.order:
                 case Grant() as grant:
@@ -160,8 +172,21 @@ class CardRunner:
                     self._commit_if_complete(job)
 
     def _commit_if_complete(self, job: Job) -> None:
-        if not job.work.is_complete:
-            return
+        if job.work.is_complete:
+            del self._jobs[job.chunk_id]
+            # The executor may be another one by the time of the commit.
+            measured_by = self._keeper.epoch, dict(self._keeper.info)
+            pending = self._committer.submit(self._commit, job, *measured_by)
+            self._committing[job.chunk_id] = (job, pending)
+
+    def _reap(self, at_most: int) -> None:
+        """Wait until no more than `at_most` commits are pending; raises what one of them raised."""
+        for chunk_id, (_, pending) in list(self._committing.items()):
+            if pending.done() or len(self._committing) > at_most:
+                del self._committing[chunk_id]
+                pending.result()
+
+    def _commit(self, job: Job, executor_epoch: int, info: dict[str, Any]) -> None:
         outcomes = job.work.outcomes()
         meta = ResultMeta(
             chunk=job.chunk_id,
@@ -169,15 +194,14 @@ class CardRunner:
             run_id=self._settings.run_id,
             card=self._card,
             attempt=job.grant.attempt,
-            epoch=self._keeper.epoch,
-            device=self._keeper.info,
+            epoch=executor_epoch,
+            device=info,
             started_at=job.started_at.isoformat(),
             ended_at=datetime.now(UTC).isoformat(),
             measured_s=round(time.monotonic() - job.started_s, 6),
             counts={},
         )
         is_first = self._directory.commit(outcomes, meta)
-        del self._jobs[job.chunk_id]
         self._coordinator.committed(job.chunk_id, count_statuses(outcomes) if is_first else {})
         if is_first:
             vectors = self._directory.vectors(job.chunk_id)
@@ -191,7 +215,7 @@ class CardRunner:
             state = {
                 "state": self._state,
                 "n_done": self._measurer.n_done,
-                "n_uncommitted": sum(job.work.n_settled for job in list(self._jobs.values())),
+                "n_uncommitted": sum(job.work.n_settled for job in self._uncommitted()),
                 "batch_rows": self._measurer.batch_rows,
                 "n_dropped": self._keeper.n_dropped,
             }
@@ -202,6 +226,9 @@ class CardRunner:
             if directive == "drain" and self._directive == "run":
                 self._drain_deadline_s = time.monotonic() + self._settings.grace_s
             self._directive = directive
+
+    def _uncommitted(self) -> list[Job]:
+        return [*self._jobs.values(), *(job for job, _ in list(self._committing.values()))]
 
     def _check_directive(self) -> None:
         is_late = self._directive == "drain" and time.monotonic() > self._drain_deadline_s

@@ -13,11 +13,14 @@ import os
 import queue
 import signal
 import time
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Callable, Iterator, Mapping, MutableSequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from farm.card_lock import hold_card
@@ -117,24 +120,42 @@ def _serve(
     config: WorkerConfig, device: Device, requests: Any, replies: Any, progress: ProgressWriter
 ) -> None:
     gc.freeze()
+    # Joining and answering batch k overlaps with executing batch k + 1.
+    finisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finisher")
+    pending: Future[None] | None = None
     while True:
         progress.enter(Phase.IDLE, time.monotonic_ns())
         message = Message.decode(_next(requests))
-        batch = message.identity.batch
+        finish: Callable[[], Message]
         try:
             match message.kind:
                 case MessageKind.RUN:
-                    reply = _run_batch(config, device, message, progress)
+                    finish = _run_batch(config, device, message, progress)
                 case MessageKind.PROBE:
-                    reply = _run_probe(config, device, message, progress)
+                    finish = _run_probe(config, device, message, progress)
                 case _:
-                    progress.enter(Phase.CLOSING, time.monotonic_ns(), batch)
+                    progress.enter(Phase.CLOSING, time.monotonic_ns(), message.identity.batch)
+                    finisher.shutdown()
                     device.close()
                     replies.put(Message(MessageKind.CLOSED, message.identity).encode())
                     return
         except CardError as error:
-            reply = Message(MessageKind.FAULT, message.identity, {"message": str(error)})
-        replies.put(reply.encode())
+            progress.enter(Phase.READING, time.monotonic_ns(), message.identity.batch)
+            fault = Message(MessageKind.FAULT, message.identity, {"message": str(error)})
+            finish = partial(_same, fault)
+        if pending is not None:
+            # At most one answer is in the making; its failure ends the process, while no vector
+            # is in flight that could be blamed.
+            pending.result()
+        pending = finisher.submit(_answer, finish, replies)
+
+
+def _same(message: Message) -> Message:
+    return message
+
+
+def _answer(finish: Callable[[], Message], replies: Any) -> None:
+    replies.put(finish().encode())
 
 
 def _next(requests: Any) -> bytes:
@@ -166,7 +187,8 @@ def _vectors(config: WorkerConfig, table: pa.Table) -> Iterator[Vector]:
 
 def _run_batch(
     config: WorkerConfig, device: Device, message: Message, progress: ProgressWriter
-) -> Message:
+) -> Callable[[], Message]:
+    """Execute a batch and drain the profiler; what is returned joins and answers."""
     table, facts = message.table, message.facts
     first_tag, repeats = int(facts["first_tag"]), int(facts["repeats"])
     n = table.num_rows
@@ -187,7 +209,22 @@ def _run_batch(
         wall_ns[i] = time.monotonic_ns() - start_ns
     executed_ns = time.monotonic_ns()
     progress.enter(Phase.READING, executed_ns, message.identity.batch)
-    joined = join_by_tag(device.read_profile(), first_tag, n, repeats)
+    profile = device.read_profile()
+    read_s = (time.monotonic_ns() - executed_ns) / 1e9
+    times = {"execute_s": (executed_ns - began_ns) / 1e9, "read_s": read_s}
+    return partial(_finish_batch, message, profile, failures, started_us, wall_ns, times)
+
+
+def _finish_batch(
+    message: Message,
+    profile: pa.Table,
+    failures: Mapping[int, tuple[str, str]],
+    started_us: npt.NDArray[np.int64],
+    wall_ns: npt.NDArray[np.int64],
+    times: Mapping[str, float],
+) -> Message:
+    table, repeats = message.table, int(message.facts["repeats"])
+    joined = join_by_tag(profile, int(message.facts["first_tag"]), table.num_rows, repeats)
     # A failed vector's earlier launches are in the profile; they are records of a failure.
     is_ok = joined.is_complete.copy()
     is_ok[list(failures)] = False
@@ -209,11 +246,7 @@ def _run_batch(
         ],
         schema=REPLY_SCHEMA,
     )
-    done = {
-        "n_foreign": joined.n_foreign,
-        "execute_s": (executed_ns - began_ns) / 1e9,
-        "read_s": (time.monotonic_ns() - executed_ns) / 1e9,
-    }
+    done = {"n_foreign": joined.n_foreign, **times}
     return Message(MessageKind.DONE, message.identity, done, reply)
 
 
@@ -240,7 +273,7 @@ def _failure(error: Exception) -> tuple[str, str]:
 
 def _run_probe(
     config: WorkerConfig, device: Device, message: Message, progress: ProgressWriter
-) -> Message:
+) -> Callable[[], Message]:
     repeats = int(message.facts["repeats"])
     vectors = [
         Vector(
@@ -259,4 +292,4 @@ def _run_probe(
         except OpError as error:
             raise CardError(f"probe vector {tag} failed: {error}") from error
     progress.enter(Phase.READING, time.monotonic_ns(), message.identity.batch)
-    return Message(MessageKind.PROFILE, message.identity, {}, device.read_profile())
+    return partial(_same, Message(MessageKind.PROFILE, message.identity, {}, device.read_profile()))
