@@ -80,8 +80,7 @@ def test_a_flipped_byte_in_a_page_is_damage(path: Path) -> None:
     data[len(data) // 4] ^= 0xFF
     path.write_bytes(data)
     with pytest.raises(DamagedStoreError, match=r"shard\.parquet is damaged"):
-        for row_group in range(3):
-            read_chunk(path, row_group)
+        list(map(read_chunk, [path] * 3, range(3)))
 
 
 def test_truncated_and_foreign_files_are_damage(path: Path) -> None:
