@@ -28,7 +28,7 @@ from farm.batch_tuner import HANDOVER_S, LONGEST_BATCH_S, BatchCosts, BatchTuner
 REPEATS = 10
 CHUNK_ROWS = 1024
 N_VECTORS = 2_000
-N_SETTLING = 20_000
+N_SETTLING = 10_000
 RECOVERY_S = 3.0
 FIXED_READ_S = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 LAUNCH_READ_S = (1e-5, 7e-5, 5e-4, 7e-3)

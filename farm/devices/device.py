@@ -67,6 +67,8 @@ class DeviceInfo:
         Library -> version.
     details : Mapping
         Anything else worth knowing about the measurement.
+    profiler_capacity : int or None
+        Launches that the profiler holds between two reads; None where there is no limit.
     """
 
     card: str
@@ -77,6 +79,7 @@ class DeviceInfo:
     clocks_hz: Mapping[str, float] = field(default_factory=dict)
     software: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
+    profiler_capacity: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for a file's footer."""
