@@ -47,7 +47,7 @@ _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 class SentBatch:
     """A batch that was sent: which rows have which tags, and how long each may take."""
 
-    batch: int
+    identity: Identity
     first_tag: int
     rows: tuple[int, ...]
     deadlines_s: tuple[float, ...] = ()
@@ -146,8 +146,7 @@ class Executor:
             }
             for v in vectors
         ]
-        batch = self._new_batch(0, range(len(vectors)))
-        identity = self._identity("", 0, batch.batch)
+        identity = self._next_identity("", 0)
         facts = {"vectors": described, "repeats": repeats}
         self._outbox.put(Message(MessageKind.PROBE, identity, facts).encode())
         return self._await(MessageKind.PROFILE).table
@@ -183,20 +182,20 @@ class Executor:
         CardError
             If the batch is too large for the queue.
         """
-        sent = self._new_batch(table.num_rows, table["row"].to_pylist(), deadlines_s)
-        message = Message(
-            MessageKind.RUN,
-            self._identity(chunk_id, attempt, sent.batch),
-            {"first_tag": sent.first_tag, "repeats": repeats},
-            table,
-        ).encode()
+        identity = self._next_identity(chunk_id, attempt)
+        rows = tuple(table["row"].to_pylist())
+        sent = SentBatch(identity, self._next_tag, rows, tuple(deadlines_s))
+        facts = {"first_tag": sent.first_tag, "repeats": repeats}
+        message = Message(MessageKind.RUN, identity, facts, table).encode()
         if len(message) + 64 > REQUEST_BYTES:
             raise CardError(f"a batch of {table.num_rows} vectors exceeds {REQUEST_BYTES} bytes")
+        self._next_tag += len(rows)
+        self.outstanding[identity.batch] = sent
         self._outbox.put(message)
         return sent
 
-    def poll(self, chunk_id: str, attempt: int, wait_s: float) -> Message | Trouble | None:
-        """Wait for the answer to a batch of this lease.
+    def poll(self, wait_s: float) -> Message | Trouble | None:
+        """Wait for the answer to a batch.
 
         Returns
         -------
@@ -211,12 +210,15 @@ class Executor:
             message = self._take(_POLL_S) if trouble and trouble.kind == "CRASH" else None
             if message is None:
                 return trouble
-        known = message.identity.batch in self.outstanding
-        expected = self._identity(chunk_id, attempt, message.identity.batch)
         if message.kind is MessageKind.FAULT:
             self.outstanding.pop(message.identity.batch, None)
             return message
-        if message.kind is not MessageKind.DONE or message.identity != expected or not known:
+        sent = self.outstanding.get(message.identity.batch)
+        if (
+            message.kind is not MessageKind.DONE
+            or sent is None
+            or message.identity != sent.identity
+        ):
             self.n_dropped += 1
             return None
         del self.outstanding[message.identity.batch]
@@ -226,10 +228,13 @@ class Executor:
         """Judge the executor now."""
         return self._judge(len(self.outstanding))
 
-    def row_of(self, tag: int) -> int | None:
-        """Row of a tag among the batches that were not answered, or None."""
-        rows = (sent.row_of(tag) for sent in self.outstanding.values())
-        return next((row for row in rows if row is not None), None)
+    def find(self, tag: int) -> tuple[str, int] | None:
+        """Chunk and row of a tag among the batches that were not answered, or None."""
+        for sent in self.outstanding.values():
+            row = sent.row_of(tag)
+            if row is not None:
+                return sent.identity.chunk_id, row
+        return None
 
     def stack(self, wait_s: float = 0.3) -> str:
         """Ask a hung executor where it hangs.
@@ -282,15 +287,9 @@ class Executor:
     def _identity(self, chunk_id: str, attempt: int, batch: int) -> Identity:
         return Identity(self._run_id, chunk_id, attempt, self.epoch, batch)
 
-    def _new_batch(
-        self, n_tags: int, rows: Sequence[int], deadlines_s: Sequence[float] = ()
-    ) -> SentBatch:
+    def _next_identity(self, chunk_id: str, attempt: int) -> Identity:
         self._n_batches += 1
-        sent = SentBatch(self._n_batches, self._next_tag, tuple(rows), tuple(deadlines_s))
-        self._next_tag += n_tags
-        if n_tags:
-            self.outstanding[sent.batch] = sent
-        return sent
+        return self._identity(chunk_id, attempt, self._n_batches)
 
     def _await(self, kind: MessageKind) -> Message:
         while True:

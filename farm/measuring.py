@@ -1,7 +1,7 @@
 """Measuring one lease: feed the executor, take in its answers, blame and recover.
 
-A few batches are with the executor at a time, so that it never waits for the actor.  When it is given up, what was executed but not read runs again; nothing is
-guessed.
+A few batches are with the executor at a time, so that it never waits for the actor.  When it is
+given up, what was executed but not read runs again; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from farm.batch_tuner import BatchTuner
 from farm.chunk import Strike
 from farm.chunk_work import ChunkWork
 from farm.deadlines import DeadlineModel
 from farm.errors import CardError
+from farm.executor import Executor
 from farm.keeper import CardKeeper
 from farm.ledger import Grant, TrialGrant
 from farm.lifecycle import NO_TAG, Trouble
@@ -33,10 +35,10 @@ BATCHES_IN_FLIGHT = 3
 BREAKER_FAILURES = 16
 """Vectors that fail in a row (OP_ERROR) before the card has to prove itself by a probe."""
 
-_TARGET_BATCH_S = 0.5
-_FIRST_BATCH_ROWS = 8
-_MOST_LAUNCHES = 100_000
 _POLL_S = 0.05
+
+MOST_JOBS = 2
+"""Leases in hand at a time: the present one and the next."""
 
 OnStrike = Callable[[Strike, dict[str, Any]], None]
 
@@ -136,16 +138,35 @@ class Measurer:
         )
         self._failures_in_a_row = 0
         self._failures_allowed = BREAKER_FAILURES
-        self.batch_rows = settings.batch_rows or _FIRST_BATCH_ROWS
+        chunk_rows = max((shard.chunk_rows for shard in manifest.shards), default=1)
+        self.tuner = BatchTuner(manifest.repeats, chunk_rows, fixed=settings.batch_rows)
         self.n_done = 0
 
-    def measure(self, job: Job, check_directive: Callable[[], None]) -> None:
-        """Measure the rows of a job until each has an outcome or is suspected.
+    @property
+    def batch_rows(self) -> int:
+        """Vectors of the next batch."""
+        return self.tuner.rows
+
+    def measure(
+        self,
+        job: Job,
+        next_job: Callable[[], Job | None],
+        on_done: Callable[[Job], None],
+        check_directive: Callable[[], None],
+    ) -> None:
+        """Measure jobs until each of their vectors has an outcome or is suspected.
+
+        The next job is fetched while the last batches of the present one are on their way, so that
+        the card does not wait between chunks.
 
         Parameters
         ----------
         job : Job
-            The lease.
+            The first lease.
+        next_job : Callable
+            Called for another lease; None if there is none at the moment.
+        on_done : Callable
+            Called with each job that is done.
         check_directive : Callable
             Called often; raises to stop.
 
@@ -154,42 +175,52 @@ class Measurer:
         CardError
             If the card is beyond help.
         """
+        jobs, is_last = [job], False
         while True:
             check_directive()
-            executor = self._keeper.executor
-            if self._needs_proof(job) and not executor.outstanding:
-                self._prove(job)
+            must_prove = self._must_prove(jobs)
+            if must_prove and not self._keeper.executor.outstanding:
+                self._prove(jobs)
                 continue
-            if not job.work.has_todo:
+            while jobs and not must_prove and not jobs[0].work.has_todo:
+                on_done(jobs.pop(0))
+            if not jobs and is_last:
                 return
-            if not self._needs_proof(job):
-                self._feed(job)
-            match executor.poll(job.chunk_id, job.grant.attempt, _POLL_S):
+            if not must_prove and self._feed(jobs) and not is_last and len(jobs) < MOST_JOBS:
+                following = next_job()
+                is_last = following is None
+                jobs += [following] if following is not None else []
+                continue
+            match self._keeper.executor.poll(_POLL_S):
                 case Message(kind=MessageKind.DONE) as answer:
-                    self._accept(job, answer)
+                    self._accept(_job_of(jobs, answer.identity.chunk_id), answer)
                 case Message() as fault:
-                    self._give_up(job, None, str(fault.facts.get("message")))
+                    self._give_up(jobs, None, str(fault.facts.get("message")))
                 case Trouble() as trouble:
-                    self._give_up(job, trouble, trouble.evidence)
+                    self._give_up(jobs, trouble, trouble.evidence)
                 case None:
                     pass
 
-    def _feed(self, job: Job) -> None:
+    def _feed(self, jobs: list[Job]) -> bool:
+        """Send what the executor can take; returns whether it could take more than there is."""
         executor = self._keeper.executor
-        while len(executor.outstanding) < BATCHES_IN_FLIGHT:
-            rows = job.work.take(self.batch_rows)
-            if not rows:
-                return
-            deadlines_s = self._deadlines.deadlines_s(
-                job.groups[rows], job.sizes[rows], job.is_trial
-            )
-            executor.run(
-                job.chunk_id,
-                job.grant.attempt,
-                job.table.take(pa.array(rows)),
-                self._manifest.repeats,
-                deadlines_s.tolist(),
-            )
+        self.tuner.limit_buffer(executor.info.get("profiler_capacity"))
+        for job in jobs:
+            while len(executor.outstanding) < BATCHES_IN_FLIGHT:
+                rows = job.work.take(self.batch_rows)
+                if not rows:
+                    break
+                deadlines_s = self._deadlines.deadlines_s(
+                    job.groups[rows], job.sizes[rows], job.is_trial
+                )
+                executor.run(
+                    job.chunk_id,
+                    job.grant.attempt,
+                    job.table.take(pa.array(rows)),
+                    self._manifest.repeats,
+                    deadlines_s.tolist(),
+                )
+        return len(executor.outstanding) < BATCHES_IN_FLIGHT
 
     def _accept(self, job: Job, answer: Message) -> None:
         n_before = job.work.n_settled
@@ -207,7 +238,11 @@ class Measurer:
                 f"{n_foreign} foreign records dropped",
                 **job.facts,
             )
-        self._tune(float(answer.facts["execute_s"]) + float(answer.facts["read_s"]))
+        if not job.is_trial:
+            # A device whose vectors have more launches than the measured ones says how many.
+            n_launches = answer.facts.get("n_launches", len(rows) * self._manifest.repeats)
+            execute_s, read_s = answer.facts["execute_s"], answer.facts["read_s"]
+            self.tuner.observe(len(rows), int(n_launches), float(execute_s), float(read_s))
 
     def _count_failures(self, statuses: list[str | None]) -> None:
         for status in statuses:
@@ -218,11 +253,13 @@ class Measurer:
                 self._failures_allowed = BREAKER_FAILURES
                 self._keeper.count_success()
 
-    def _needs_proof(self, job: Job) -> bool:
-        most = min(self._failures_allowed, len(job.groups))
-        return not job.is_trial and 1 < most <= self._failures_in_a_row
+    def _must_prove(self, jobs: list[Job]) -> bool:
+        if not jobs or jobs[0].is_trial:
+            return False
+        most = min(self._failures_allowed, len(jobs[0].groups))
+        return 1 < most <= self._failures_in_a_row
 
-    def _prove(self, job: Job) -> None:
+    def _prove(self, jobs: list[Job]) -> None:
         """Probe a card that fails one vector after the other, before its word is taken for it."""
         n_failures, self._failures_in_a_row = self._failures_in_a_row, 0
         if self._keeper.is_healthy():
@@ -230,50 +267,51 @@ class Measurer:
             self._failures_allowed = 2 * max(self._failures_allowed, n_failures)
             return
         began_s = time.monotonic()
-        n_again = job.work.forget_failures()
+        n_again = sum(job.work.forget_failures() for job in jobs)
         self.n_done -= n_again
         message = f"{n_failures} vectors failed in a row and the probe fails, too; {n_again} rerun"
-        self._incident("breaker", message, **job.facts)
+        self._incident("breaker", message, **jobs[0].facts)
         self._keeper.abandon()
         self._keeper.count_fault(message)
         self._keeper.recover(began_s)
 
-    def _tune(self, batch_s: float) -> None:
-        if self._settings.batch_rows is not None:
-            return
-        most = max(1, _MOST_LAUNCHES // self._manifest.repeats)
-        if batch_s < _TARGET_BATCH_S / 2:
-            self.batch_rows = min(self.batch_rows * 2, most)
-        elif batch_s > _TARGET_BATCH_S * 2:
-            self.batch_rows = max(1, self.batch_rows // 2)
-
-    def _give_up(self, job: Job, trouble: Trouble | None, message: str) -> None:
+    def _give_up(self, jobs: list[Job], trouble: Trouble | None, message: str) -> None:
         """Give the executor up: blame, kill, recover."""
         executor = self._keeper.executor
         # What the vector in flight used up before it was given up is lost, too.
         began_s = executor.word.since_ns / 1e9
-        guilty = executor.row_of(trouble.tag) if trouble and trouble.tag != NO_TAG else None
+        guilty = executor.find(trouble.tag) if trouble and trouble.tag != NO_TAG else None
         stack = executor.stack() if trouble is not None and trouble.kind == "HANG" else ""
         self._keeper.abandon()
+        if not any(job.is_trial for job in jobs):
+            self.tuner.observe_fault()
         if trouble is not None and guilty is not None:
-            job.work.suspect(guilty)
-            index = job.index_of(guilty)
-            strike_id = f"{self._card}/{self._card_epoch}/{executor.epoch}"
-            facts = {
-                **job.facts,
-                "vector_id": job.table["vector_id"][guilty].as_py().hex(),
-                "n_launches": executor.word.n_launches,
-                "stack": stack or None,
-            }
-            strike = Strike(strike_id, index, trouble.kind, self._card, trouble.evidence)
-            self._on_strike(strike, facts)
+            chunk_id, row = guilty
+            self._strike(_job_of(jobs, chunk_id), row, trouble, executor, stack)
         else:
             kind = trouble.kind.lower() if trouble else "card-fault"
-            self._incident(kind, message, **job.facts)
-        job.work.put_back_unread()
+            self._incident(kind, message, **jobs[0].facts)
+        for job in jobs:
+            job.work.put_back_unread()
         if guilty is None:
             self._keeper.count_fault(message)
         try:
             self._keeper.recover(began_s)
         except CardError as error:
             raise CardError(f"{error} (after: {message})") from error
+
+    def _strike(self, job: Job, row: int, trouble: Trouble, executor: Executor, stack: str) -> None:
+        job.work.suspect(row)
+        facts = {
+            **job.facts,
+            "vector_id": job.table["vector_id"][row].as_py().hex(),
+            "n_launches": executor.word.n_launches,
+            "stack": stack or None,
+        }
+        strike_id = f"{self._card}/{self._card_epoch}/{executor.epoch}"
+        strike = Strike(strike_id, job.index_of(row), trouble.kind, self._card, trouble.evidence)
+        self._on_strike(strike, facts)
+
+
+def _job_of(jobs: list[Job], chunk_id: str) -> Job:
+    return next(job for job in jobs if job.chunk_id == chunk_id)

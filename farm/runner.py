@@ -18,7 +18,7 @@ from farm.chunk_work import ChunkWork
 from farm.devices.device import CardSlot
 from farm.errors import CardError, FarmError
 from farm.keeper import CardKeeper
-from farm.ledger import Finish, Grant, TrialGrant, Verdict, Wait
+from farm.ledger import Finish, Grant, Order, TrialGrant, Verdict, Wait
 from farm.measuring import Job, Measurer
 from farm.port import CoordinatorPort, Sink
 from farm.settings import RunSettings
@@ -68,6 +68,7 @@ class CardRunner:
         # Grows from one incarnation of the card's actor to the next.
         self._epoch = time.time_ns()
         self._jobs: dict[str, Job] = {}
+        self._held: Order | None = None
         # Commits overlap with the measuring of the next chunk; one at a time, in order.
         self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="committer")
         self._committing: dict[str, tuple[Job, Future[None]]] = {}
@@ -115,16 +116,15 @@ class CardRunner:
 
     def _work(self) -> None:
         while True:
-            awaiting = [
-                job.index_of(row) for job in self._jobs.values() for row in job.work.suspects
-            ]
-            self._reap(MOST_COMMITS_PENDING)
-            in_hand = list(self._committing)
-            answer = self._coordinator.ask(self._card, self._epoch, awaiting, in_hand)
-            self._settle(answer.verdicts)
-            match answer.order:
+            order, self._held = self._held or self._ask(), None
+            match order:
                 case Grant() as grant:
-                    self._measure_chunk(grant)
+                    self._measurer.measure(
+                        self._chunk_job(grant),
+                        self._next_job,
+                        self._commit_if_complete,
+                        self._check_directive,
+                    )
                 case TrialGrant() as trial:
                     self._run_trial(trial)
                 case Wait():
@@ -135,7 +135,24 @@ class CardRunner:
                     self._state = "finished"
                     return
 
-    def _measure_chunk(self, grant: Grant) -> None:
+    def _ask(self) -> Order:
+        awaiting = [job.index_of(row) for job in self._jobs.values() for row in job.work.suspects]
+        self._reap(MOST_COMMITS_PENDING)
+        in_hand = [*self._jobs, *self._committing]
+        answer = self._coordinator.ask(self._card, self._epoch, awaiting, in_hand)
+        self._settle(answer.verdicts)
+        return answer.order
+
+    def _next_job(self) -> Job | None:
+        """Fetch the next lease while the last batches of the present one are on their way."""
+        order = self._ask()
+        if isinstance(order, Grant):
+            return self._chunk_job(order)
+        # To be carried out, or asked again, when the present lease is done.
+        self._held = order if isinstance(order, TrialGrant) else None
+        return None
+
+    def _chunk_job(self, grant: Grant) -> Job:
         chunk = grant.chunk
         vectors = self._directory.vectors(chunk.chunk_id)
         suspects = [index - chunk.first_index for index in grant.suspects]
@@ -143,11 +160,10 @@ class CardRunner:
             vectors["vector_id"], range(chunk.n_rows), suspects, self._card, grant.attempt
         )
         job = Job.of(grant, work, vectors, self._directory.manifest)
+        # If the card turns out to be beyond help, its retirement frees every lease at once.
         self._jobs[chunk.chunk_id] = job
         self._state = f"measuring {chunk.chunk_id}"
-        # If the card turns out to be beyond help, its retirement frees every lease at once.
-        self._measurer.measure(job, self._check_directive)
-        self._commit_if_complete(job)
+        return job
 
     def _run_trial(self, trial: TrialGrant) -> None:
         chunk = trial.chunk
@@ -156,7 +172,7 @@ class CardRunner:
         work = ChunkWork(vectors["vector_id"], [row], [], self._card, trial.attempt)
         self._state = f"trial of vector {trial.index}"
         job = Job.of(trial, work, vectors, self._directory.manifest)
-        self._measurer.measure(job, self._check_directive)
+        self._measurer.measure(job, lambda: None, lambda _job: None, self._check_directive)
         outcome = work.outcome_of(row)
         if outcome is not None:
             self._coordinator.end_trial(trial.index, self._card, outcome)
@@ -217,6 +233,7 @@ class CardRunner:
                 "n_done": self._measurer.n_done,
                 "n_uncommitted": sum(job.work.n_settled for job in self._uncommitted()),
                 "batch_rows": self._measurer.batch_rows,
+                "batch": self._measurer.tuner.describe(),
                 "n_dropped": self._keeper.n_dropped,
             }
             try:

@@ -146,7 +146,7 @@ class StoppedByAStrike(Coordinator):
 def test_a_drained_run_goes_on_where_it_stopped(make_farm: MakeFarm) -> None:
     farm = make_farm(chunk_rows=16)
     farm.run(coordinator=DrainedAfterTwoCommits(farm.settings(2, {})))
-    assert 2 <= len(farm.directory.committed()) <= 4
+    assert 2 <= len(farm.directory.committed()) < len(farm.directory.chunks())
     farm.run()
     assert set(farm.statuses().values()) == {"OK"}
 
