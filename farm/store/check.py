@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from farm.errors import DamagedStoreError, StoreAccessError
-from farm.store import shards
 from farm.store.directory import SweepDirectory
 from farm.store.files import TEMPORARY, StoreAccess
 from farm.store.journal import decode_journal
+from farm.store.manifest import FILE_NAME
 from sweeps.vector import vector_ids_of_columns
 
 ERROR, NOTE = "damaged", "note"
@@ -89,13 +89,13 @@ def verify(path: Path) -> CheckResult:
         If sweep.json is broken: nothing else can be verified then.
     """
     directory = SweepDirectory.open(path)
+    manifest = directory.manifest
     findings = [
         *_check_shards(directory),
         *_check_results(directory),
         *_check_journals(path),
         *_check_strangers(directory),
     ]
-    manifest = directory.manifest
     return CheckResult(
         tuple(findings),
         manifest.n_vectors,
@@ -107,28 +107,29 @@ def verify(path: Path) -> CheckResult:
 def _check_shards(directory: SweepDirectory) -> Iterator[Finding]:
     manifest = directory.manifest
     if sum(entry.rows for entry in manifest.shards) != manifest.n_vectors:
-        yield Finding(ERROR, "sweep.json", "n_vectors is not the sum of the shards' rows")
-    names = [axis.name for axis in manifest.axes]
-    for entry in manifest.shards:
-        path = directory.path / entry.file
-        if not path.exists():
-            yield Finding(ERROR, entry.file, "the shard is missing; restore it from a copy")
-            continue
-        if shards.sha256_of(path) != entry.sha256:
-            yield Finding(ERROR, entry.file, "its SHA-256 is not that in sweep.json")
+        yield Finding(ERROR, FILE_NAME, "n_vectors is not the sum of the shards' rows")
+    damaged: set[int] = set()
     for chunk in directory.chunks():
+        if chunk.shard in damaged:
+            continue
         file = manifest.shards[chunk.shard].file
-        if not (directory.path / file).exists():
-            continue
         try:
-            table = directory.vectors(chunk.chunk_id)
-        except DamagedStoreError as error:
-            yield Finding(ERROR, file, f"chunk {chunk.chunk_id}: {error}")
-            continue
-        if vector_ids_of_columns(manifest.op, table.select(names)) != (
-            table["vector_id"].to_pylist()
-        ):
-            yield Finding(ERROR, file, f"chunk {chunk.chunk_id}: ids do not match the parameters")
+            problem = _problem_of_vectors(directory, chunk.chunk_id)
+        except (DamagedStoreError, StoreAccessError) as error:
+            # One finding says it for all chunks of the shard.
+            damaged.add(chunk.shard)
+            problem = str(error)
+        if problem:
+            yield Finding(ERROR, file, problem)
+
+
+def _problem_of_vectors(directory: SweepDirectory, chunk_id: str) -> str | None:
+    manifest = directory.manifest
+    table = directory.vectors(chunk_id)
+    params = table.select([axis.name for axis in manifest.axes])
+    if vector_ids_of_columns(manifest.op, params) != table["vector_id"].to_pylist():
+        return f"chunk {chunk_id}: ids do not match the parameters"
+    return None
 
 
 def _check_results(directory: SweepDirectory) -> Iterator[Finding]:
@@ -136,11 +137,15 @@ def _check_results(directory: SweepDirectory) -> Iterator[Finding]:
         file = directory.chunk(chunk_id).result_file
         try:
             outcomes = directory.outcomes(chunk_id)
-            ids = directory.vectors(chunk_id)["vector_id"]
         except (DamagedStoreError, StoreAccessError) as error:
             yield Finding(ERROR, file, str(error))
             continue
-        if outcomes["vector_id"].to_pylist() != ids.to_pylist():
+        try:
+            ids = directory.vectors(chunk_id)["vector_id"].to_pylist()
+        except (DamagedStoreError, StoreAccessError):
+            # The shard's fault, and reported there; the result itself is whole.
+            ids = outcomes["vector_id"].to_pylist()
+        if outcomes["vector_id"].to_pylist() != ids:
             yield Finding(ERROR, file, "its vector ids are not those of its chunk")
         is_ok = [status == "OK" for status in outcomes["status"].to_pylist()]
         has_mean = [mean is not None for mean in outcomes["mean_ns"].to_pylist()]

@@ -70,6 +70,7 @@ class SweepDirectory:
         self.manifest = manifest
         self.files = files or Files(path)
         self._chunks = {chunk.chunk_id: chunk for chunk in manifest.chunks()}
+        self._verified_shards: set[int] = set()
         self._by_result_file = {c.result_file: c.chunk_id for c in self._chunks.values()}
 
     @staticmethod
@@ -135,7 +136,9 @@ class SweepDirectory:
         return self.path / self._chunks[chunk_id].result_file
 
     def vectors(self, chunk_id: str) -> pa.Table:
-        """Vectors of a chunk, verified page by page.
+        """Vectors of a chunk.
+
+        The SHA-256 of its shard is verified at the first use; its pages each time.
 
         Raises
         ------
@@ -143,6 +146,10 @@ class SweepDirectory:
             If the shard is damaged.
         """
         chunk = self._chunks[chunk_id]
+        if chunk.shard not in self._verified_shards:
+            entry = self.manifest.shards[chunk.shard]
+            shards.require_sha256(self.shard_path(chunk), entry.sha256)
+            self._verified_shards.add(chunk.shard)
         table = shards.read_chunk(self.shard_path(chunk), chunk.row_group)
         if table.num_rows != chunk.n_rows:
             raise DamagedStoreError(

@@ -28,7 +28,6 @@ key                 value
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -36,7 +35,7 @@ from typing import Any
 
 from farm.chunk import Chunk
 from farm.errors import DamagedStoreError
-from sweeps.vector import canonical_json
+from farm.store.checksum import sealed, unsealed
 
 FORMAT = 1
 FILE_NAME = "sweep.json"
@@ -95,8 +94,7 @@ class Manifest:
     def encode(self) -> bytes:
         """Return the bytes of the file."""
         content = {"format": FORMAT, **asdict(self)}
-        content["checksum"] = _checksum(content)
-        return json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
+        return json.dumps(sealed(content), indent=1, ensure_ascii=False).encode() + b"\n"
 
     @staticmethod
     def decode(data: bytes, where: str) -> Manifest:
@@ -115,8 +113,7 @@ class Manifest:
                 raise ValueError(
                     f"its format is {content.get('format')!r}; this version reads {FORMAT}"
                 )
-            if content.pop("checksum", None) != _checksum(content):
-                raise ValueError("its checksum does not match its content")
+            content = unsealed(content)
             known = {field.name: content[field.name] for field in fields(Manifest)}
             known["axes"] = tuple(
                 AxisInfo(a["name"], a["kind"], tuple(a["components"])) for a in known["axes"]
@@ -146,7 +143,3 @@ class Manifest:
     def axis(self, name: str) -> AxisInfo:
         """Return the axis of that name."""
         return next(axis for axis in self.axes if axis.name == name)
-
-
-def _checksum(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json(content)).hexdigest()

@@ -9,7 +9,7 @@ JSON: ``chunk``, ``fingerprint`` of the sweep, ``run_id``, ``card``, ``attempt``
 executor), ``device`` (`farm.devices.device.DeviceInfo`), ``counts`` {status: vectors},
 ``started_at`` and ``ended_at`` (ISO, UTC), ``measured_s`` (wall time), ``content_sha256`` (over all
 values, see `content_digest`: a second check that does not depend on Parquet) and ``checksum``
-(SHA-256 of the canonical JSON of the object without this key).
+(`farm.store.checksum`).
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ import pyarrow.parquet as pq
 
 from farm.errors import DamagedStoreError
 from farm.outcome import OUTCOME_SCHEMA
+from farm.store.checksum import sealed, unsealed
 from farm.store.files import StoreAccess
 from sweeps.vector import canonical_json
 
 FOOTER_KEY = b"sweepfarm.result"
 
-_DAMAGE = (pa.ArrowException, OSError, AttributeError, KeyError, TypeError, ValueError)
+_DAMAGE = (pa.ArrowException, OSError, KeyError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,7 @@ def encode_result(outcomes: pa.Table, meta: ResultMeta) -> bytes:
     """Return the bytes of a results file; `counts` and the digest are filled in here."""
     outcomes = outcomes.cast(OUTCOME_SCHEMA).combine_chunks()
     meta = replace(meta, counts=count_statuses(outcomes), content_sha256=content_digest(outcomes))
-    content = asdict(meta)
-    footer = json.dumps({**content, "checksum": _checksum(content)}).encode()
+    footer = json.dumps(sealed(asdict(meta))).encode()
     sink = io.BytesIO()
     pq.write_table(
         outcomes.replace_schema_metadata({FOOTER_KEY: footer}),
@@ -142,14 +142,7 @@ def content_digest(outcomes: pa.Table) -> str:
 
 
 def _decode_meta(metadata: Mapping[bytes, bytes] | None) -> ResultMeta:
-    content = json.loads((metadata or {})[FOOTER_KEY])
-    if content.pop("checksum", None) != _checksum(content):
-        raise ValueError("the checksum of its footer does not match")
-    return ResultMeta(**content)
-
-
-def _checksum(content: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json(content)).hexdigest()
+    return ResultMeta(**unsealed(json.loads((metadata or {})[FOOTER_KEY])))
 
 
 def _damaged(path: Path, error: Exception) -> DamagedStoreError:

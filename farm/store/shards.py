@@ -8,8 +8,9 @@ written; whole numbers are delta-encoded; pages are compressed with Zstandard an
 
 Shards are written in order and created if absent.  The footer's key ``sweepfarm.shard`` holds JSON:
 ``fingerprint`` of the sweep, ``number``, ``first_index``, ``next`` = {``suite``, ``row``}: where
-generation goes on after this shard, and ``suites``: summaries of the suites that end in it.  So an
-interrupted generation resumes from the last shard's footer.
+generation goes on after this shard, ``suites``: summaries of the suites that end in it, and
+``checksum`` (`farm.store.checksum`).  So an interrupted generation resumes from the last shard's
+footer.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from farm.errors import DamagedStoreError
+from farm.store.checksum import sealed, unsealed
 from farm.store.files import StoreAccess
 
 FOOTER_KEY = b"sweepfarm.shard"
@@ -50,15 +52,14 @@ class ShardFooter:
 
 def encode_shard(table: pa.Table, footer: ShardFooter, chunk_rows: int) -> bytes:
     """Return the bytes of a shard file of these vectors."""
-    text = json.dumps(
-        {
-            "fingerprint": footer.fingerprint,
-            "number": footer.number,
-            "first_index": footer.first_index,
-            "next": {"suite": footer.next_suite, "row": footer.next_row},
-            "suites": footer.suites,
-        }
-    )
+    content = {
+        "fingerprint": footer.fingerprint,
+        "number": footer.number,
+        "first_index": footer.first_index,
+        "next": {"suite": footer.next_suite, "row": footer.next_row},
+        "suites": footer.suites,
+    }
+    text = json.dumps(sealed(content))
     table = table.unify_dictionaries().combine_chunks()
     table = table.replace_schema_metadata({FOOTER_KEY: text.encode()})
     whole = [f.name for f in table.schema if pa.types.is_int64(f.type) and f.name != "group_id"]
@@ -93,6 +94,20 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def require_sha256(path: Path, expected: str) -> None:
+    """Check that a shard is, to the byte, the one that was generated.
+
+    Raises
+    ------
+    DamagedStoreError
+        If it is not.
+    StoreAccessError
+        If it cannot be read.
+    """
+    if sha256_of(path) != expected:
+        raise _damaged(path, ValueError("its SHA-256 is not that in sweep.json"))
+
+
 def read_footer(path: Path) -> ShardFooter:
     """Read what a shard says about generation.
 
@@ -103,7 +118,7 @@ def read_footer(path: Path) -> ShardFooter:
     """
     try:
         with StoreAccess("read", path), pq.ParquetFile(path) as file:
-            content = json.loads(file.schema_arrow.metadata[FOOTER_KEY])
+            content = unsealed(json.loads(file.schema_arrow.metadata[FOOTER_KEY]))
             return ShardFooter(
                 content["fingerprint"],
                 content["number"],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import hypothesis.strategies as st
 import pytest
@@ -15,6 +17,7 @@ from farm.store.check import verify
 from farm.store.directory import SweepDirectory
 from farm.store.manifest import Manifest
 from farm.store.results import read_meta, read_result
+from farm.store.shards import read_chunk, read_footer
 from tests.tiny_sweep import commit_all, generated
 
 FRACTION = st.floats(0, 1, exclude_max=True)
@@ -30,20 +33,30 @@ def directory() -> Iterator[SweepDirectory]:
         yield directory
 
 
-class Flipped:
+@contextmanager
+def flipped(path: Path, fraction: float, mask: int) -> Iterator[None]:
     """A file with one byte changed, for a while."""
+    whole = path.read_bytes()
+    data = bytearray(whole)
+    data[int(fraction * len(data))] ^= mask
+    path.write_bytes(data)
+    try:
+        yield
+    finally:
+        path.write_bytes(whole)
 
-    def __init__(self, path: Path, fraction: float, mask: int) -> None:
-        self.path, self.whole = path, path.read_bytes()
-        data = bytearray(self.whole)
-        data[int(fraction * len(data))] ^= mask
-        path.write_bytes(data)
 
-    def __enter__(self) -> None:
-        pass
+T = TypeVar("T")
 
-    def __exit__(self, *exception: object) -> None:
-        self.path.write_bytes(self.whole)
+
+def read_or_refused(path: Path, read: Callable[[], T]) -> T | None:
+    """What is read, or None if the file is called damaged, by its name."""
+    try:
+        return read()
+    except DamagedStoreError as error:
+        if str(path) not in str(error):
+            raise
+        return None
 
 
 @MANY
@@ -53,43 +66,35 @@ def test_a_flipped_byte_of_a_result_is_seen_or_without_effect(
 ) -> None:
     path = directory.result_path(directory.chunks()[number].chunk_id)
     table, meta = read_result(path)
-    with Flipped(path, fraction, mask):
-        try:
-            found, found_meta = read_result(path)
-            assert (found, found_meta) == (table, meta)
-            assert found.schema == table.schema
-        except DamagedStoreError as error:
-            assert str(path) in str(error)
-        try:
-            assert read_meta(path) == meta
-        except DamagedStoreError as error:
-            assert str(path) in str(error)
+    with flipped(path, fraction, mask):
+        found = read_or_refused(path, lambda: read_result(path))
+        assert found in (None, (table, meta))
+        assert found is None or found[0].schema == table.schema
+        assert read_or_refused(path, lambda: read_meta(path)) in (None, meta)
 
 
 @given(fraction=FRACTION, mask=MASK, number=st.integers(0, 2))
-def test_a_flipped_byte_of_a_shard_is_found_by_the_check(
+def test_every_flipped_byte_of_a_shard_is_seen(
     directory: SweepDirectory, fraction: float, mask: int, number: int
 ) -> None:
     file = directory.manifest.shards[number].file
-    with Flipped(directory.path / file, fraction, mask):
-        assert file in {finding.path for finding in verify(directory.path).findings}
+    path = directory.path / file
+    with flipped(path, fraction, mask):
+        (finding,) = verify(directory.path).findings
+        assert finding.path == file
+        fresh = SweepDirectory(directory.path, directory.manifest)
+        chunk_id = fresh.chunks()[2 * number].chunk_id
+        assert read_or_refused(path, lambda: fresh.vectors(chunk_id)) is None
 
 
-@MANY
-@given(fraction=FRACTION, mask=MASK, number=st.integers(0, 5))
-def test_vectors_of_a_damaged_shard_are_refused_or_whole(
+@given(fraction=FRACTION, mask=MASK, number=st.integers(0, 2))
+def test_the_footer_of_a_damaged_shard_never_ends_in_a_traceback(
     directory: SweepDirectory, fraction: float, mask: int, number: int
 ) -> None:
-    chunk = directory.chunks()[number]
-    expected = directory.vectors(chunk.chunk_id)
-    path = directory.shard_path(chunk)
-    with Flipped(path, fraction, mask):
-        try:
-            found = directory.vectors(chunk.chunk_id)
-        except DamagedStoreError as error:
-            assert str(path) in str(error)
-        else:
-            assert found.select(["vector_id"]) == expected.select(["vector_id"])
+    path = directory.path / directory.manifest.shards[number].file
+    with flipped(path, fraction, mask):
+        read_or_refused(path, lambda: read_footer(path))
+        read_or_refused(path, lambda: read_chunk(path, 0))
 
 
 @MANY
@@ -98,8 +103,6 @@ def test_a_flipped_byte_of_the_manifest_is_seen_or_without_effect(
     directory: SweepDirectory, fraction: float, mask: int
 ) -> None:
     path = directory.path / "sweep.json"
-    with Flipped(path, fraction, mask):
-        try:
-            assert Manifest.decode(path.read_bytes(), str(path)) == directory.manifest
-        except DamagedStoreError as error:
-            assert str(path) in str(error)
+    with flipped(path, fraction, mask):
+        found = read_or_refused(path, lambda: Manifest.decode(path.read_bytes(), str(path)))
+        assert found in (None, directory.manifest)
