@@ -268,7 +268,9 @@ def _failure(error: Exception) -> tuple[str, str]:
     op_error = error
     if not isinstance(op_error, OpError):
         op_error = OpFailedError(f"{type(error).__name__}: {error}")
-    return status_of(op_error).value, str(op_error)[:_MOST_REASON_CHARACTERS]
+    # Undecodable file names come with halves of surrogate pairs, which no Arrow string can hold.
+    text = str(op_error).encode(errors="backslashreplace").decode()
+    return status_of(op_error).value, text[:_MOST_REASON_CHARACTERS]
 
 
 def _run_probe(

@@ -9,7 +9,7 @@ import pytest
 
 from farm.chunk_work import MAX_INCOMPLETE, ChunkWork
 from farm.outcome import OUTCOME_SCHEMA
-from farm.worker import REPLY_SCHEMA
+from farm.worker import REPLY_SCHEMA, _failure
 
 STARTED_AT = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 
@@ -160,3 +160,9 @@ def test_a_card_at_fault_measures_its_failures_again(most: int) -> None:
     chunk.accept(reply((0, "OK"), (2, "OP_ERROR")))
     expected = ["OK", "OK", "OP_ERROR", "OUT_OF_MEMORY"]
     assert chunk.outcomes()["status"].to_pylist() == expected
+
+
+def test_a_reason_that_is_no_text_is_made_one() -> None:
+    status, reason = _failure(ValueError("no file \udc80"))
+    assert (status, reason) == ("OP_ERROR", "ValueError: no file \\udc80")
+    pa.array([reason], pa.string())
