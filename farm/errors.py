@@ -21,6 +21,10 @@ class PluginError(UsageError):
     """A device kind, sweep or analysis named by the user is not installed or does not load."""
 
 
+class FormatError(UsageError):
+    """A file is not of the format that it was read as, such as a device-profiler log."""
+
+
 class DirectoryBusyError(UsageError):
     """Another run holds the sweep directory."""
 
