@@ -1,7 +1,8 @@
 """Chaos: faults on every card and SIGKILL of every kind of process, until the numbers are reached.
 
 Run ``python bench/chaos.py --kills 200 --faults 1000 --seed 1``.  It runs sweep after sweep on four
-simulated cards with seeded random faults, kills processes at random, runs the same command again
+simulated cards with seeded random faults, kills processes at random (a killed executor is a strike
+on the vector in flight, hence the four strikes), runs the same command again
 whenever it ended, and audits every finished sweep against the simulator's truth.  What it does
 follows from the seed alone, except for the instants at which the machine lets it happen.
 """
@@ -117,9 +118,10 @@ def run_sweep(folder: Path, seed: int, rate: float, n_kills: int, tally: Tally) 
     dice = random.Random(seed)
     memory = folder / "faults"
     command = [
-        FARM, "run", "reshard", *GRIDS, "--device", "sim:4", "--timeout", "4", "--chunk", "128",
+        FARM, "run", "reshard", *GRIDS, "--device", "sim:4", "--timeout", "2", "--chunk", "128",
         "-o", f"chaos={seed}:{rate}", "-o", f"fault_dir={memory}", "-o", "device_time=0.002",
-        "--deadline-floor", "0.5", "--json", "--out", str(folder / "sweep"),
+        "--deadline-floor", "0.3", "--open-timeout", "8", "--read-timeout", "2",
+        "--reset-timeout", "3", "--max-strikes", "4", "--json", "--out", str(folder / "sweep"),
     ]  # fmt: skip
     while True:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:

@@ -7,7 +7,7 @@ was in flight when an executor hung or died, and waits for a verdict).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,6 +54,7 @@ class ChunkWork:
         self._settled: set[int] = set()
         self._parts: list[pa.Table] = []
         self._incomplete: dict[int, int] = {}
+        self._most_together: dict[int, int] = {}
         self._card, self._attempt = card, attempt
 
     @property
@@ -74,18 +75,25 @@ class ChunkWork:
     def take(self, most: int) -> list[int]:
         """Move up to `most` rows from to-do to in-flight.
 
-        A row whose records were incomplete before goes alone, so that it cannot spoil others.
+        A row whose records were incomplete before goes alone, and rows of a batch that could not
+        be read go in smaller batches, so that they cannot spoil others.
         """
         rows: list[int] = []
         while self._todo and len(rows) < most:
-            is_delicate = self._todo[0] in self._incomplete
-            if is_delicate and rows:
+            row = self._todo[0]
+            most = min(most, 1 if row in self._incomplete else self._most_together.get(row, most))
+            if len(rows) >= most:
                 break
             rows.append(self._todo.popleft())
-            if is_delicate:
-                break
         self._in_flight.update(rows)
         return rows
+
+    def narrow(self, rows: Collection[int]) -> None:
+        """Send rows in batches of at most half their number from now on.
+
+        For a batch whose profiler read failed: so the vector that spoils it is found.
+        """
+        self._most_together.update(dict.fromkeys(rows, max(1, len(rows) // 2)))
 
     def put_back_unread(self) -> None:
         """Return every row in flight, whose records will never be read, to the to-do list."""

@@ -18,9 +18,12 @@ import signal
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -29,13 +32,16 @@ import pyarrow as pa
 from farm import worker
 from farm.card_lock import private_folder
 from farm.errors import CardError
-from farm.lifecycle import WORD_LENGTH, Budgets, ProgressWord, Trouble, judge
+from farm.lifecycle import WORD_LENGTH, Budgets, Phase, ProgressWord, Trouble, judge
 from farm.messages import Identity, Message, MessageKind
 from farm.worker import WorkerConfig
 from sweeps.vector import Vector
 
 REQUEST_BYTES = 16 << 20
 REPLY_BYTES = 32 << 20
+MARK_VARIABLE = "SWEEPFARM_EXECUTOR"
+"""Environment variable that tells the processes of one executor from all others."""
+
 MOST_STACK_CHARACTERS = 4000
 _POLL_S = 0.2
 _TAGS_PER_EPOCH = 1 << 40
@@ -90,6 +96,7 @@ class Executor:
         self._is_over = threading.Event()
         self._next_tag = config.epoch * _TAGS_PER_EPOCH
         self._n_batches = 0
+        self._asked_ns = time.monotonic_ns()
         context = multiprocessing.get_context("spawn")
         self._word: Any = context.RawArray("q", WORD_LENGTH)
         self._word[3] = time.monotonic_ns()
@@ -104,7 +111,8 @@ class Executor:
             self._word,
         )
         self._process = context.Process(target=worker.main, args=arguments, daemon=True)
-        _SPAWNER.submit(_start_hiding_main, self._process).result()
+        self._mark = uuid.uuid4().hex
+        _SPAWNER.submit(_start_hiding_main, self._process, self._mark).result()
         for target in (self._send_all, self._receive_all):
             threading.Thread(target=target, daemon=True, name=f"{target.__name__}").start()
 
@@ -148,7 +156,7 @@ class Executor:
         ]
         identity = self._next_identity("", 0)
         facts = {"vectors": described, "repeats": repeats}
-        self._outbox.put(Message(MessageKind.PROBE, identity, facts).encode())
+        self._send(Message(MessageKind.PROBE, identity, facts).encode())
         return self._await(MessageKind.PROFILE).table
 
     def run(
@@ -191,7 +199,7 @@ class Executor:
             raise CardError(f"a batch of {table.num_rows} vectors exceeds {REQUEST_BYTES} bytes")
         self._next_tag += len(rows)
         self.outstanding[identity.batch] = sent
-        self._outbox.put(message)
+        self._send(message)
         return sent
 
     def poll(self, wait_s: float) -> Message | Trouble | None:
@@ -211,7 +219,6 @@ class Executor:
             if message is None:
                 return trouble
         if message.kind is MessageKind.FAULT:
-            self.outstanding.pop(message.identity.batch, None)
             return message
         sent = self.outstanding.get(message.identity.batch)
         if (
@@ -274,8 +281,8 @@ class Executor:
         """
         self._is_over.set()
         self._outbox.put(None)
-        if self._process.pid is not None:
-            for process in _tree(self._process.pid):
+        for process in [*_tree(self._process.pid), *_marked(self._mark)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._process.join(5.0)
         self._stack_path.unlink(missing_ok=True)
@@ -286,6 +293,10 @@ class Executor:
 
     def _identity(self, chunk_id: str, attempt: int, batch: int) -> Identity:
         return Identity(self._run_id, chunk_id, attempt, self.epoch, batch)
+
+    def _send(self, data: bytes) -> None:
+        self._asked_ns = time.monotonic_ns()
+        self._outbox.put(data)
 
     def _next_identity(self, chunk_id: str, attempt: int) -> Identity:
         self._n_batches += 1
@@ -312,6 +323,9 @@ class Executor:
 
     def _judge(self, n_outstanding: int) -> Trouble | None:
         exit_code, word, budgets = self._process.exitcode, self.word, self._budgets
+        if word.phase is Phase.IDLE:
+            # It may have been idle for long before there was anything to do.
+            word = replace(word, since_ns=max(word.since_ns, self._asked_ns))
         for sent in self.outstanding.values():
             deadline_s = sent.deadline_s(word.tag)
             if deadline_s is not None:
@@ -348,7 +362,7 @@ class Executor:
             self._inbox.put(Message.decode(data))
 
 
-def _tree(pid: int) -> list[psutil.Process]:
+def _tree(pid: int | None) -> list[psutil.Process]:
     try:
         parent = psutil.Process(pid)
         return [*parent.children(recursive=True), parent]
@@ -356,11 +370,25 @@ def _tree(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _start_hiding_main(process: Any) -> None:
+def _marked(mark: str) -> list[psutil.Process]:
+    """Find what an executor has started, even after its death has made orphans of them."""
+    wanted = f"{MARK_VARIABLE}={mark}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, psutil.NoSuchProcess):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(psutil.Process(int(folder.name)))
+    return found
+
+
+def _start_hiding_main(process: Any, mark: str) -> None:
     """Start a spawned process without re-importing this process' main module in it.
 
-    Under Ray the main module is Ray's worker, whose import costs a second and opens sockets.
+    Under Ray the main module is Ray's worker, whose import costs a second and opens sockets.  The
+    mark in its environment is inherited by whatever it starts.
     """
+    resource_tracker.ensure_running()  # it serves all executors and must not bear this one's mark
+    os.environ[MARK_VARIABLE] = mark
     main = sys.modules["__main__"]
     hidden = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
     try:
@@ -369,6 +397,7 @@ def _start_hiding_main(process: Any) -> None:
         main.__spec__ = None
         process.start()
     finally:
+        del os.environ[MARK_VARIABLE]
         for name, value in hidden.items():
             if value is not None:
                 setattr(main, name, value)

@@ -21,6 +21,9 @@ from farm.worker import WorkerConfig
 MAX_FAULTS_IN_A_ROW = 3
 """Faults of the card without a vector measured in between, after which it is retired."""
 
+NARROWED_FAULTS_PER_FAULT = 5
+"""Halving a batch of a thousand vectors takes ten faults to find the one that causes them."""
+
 Incident = Callable[..., None]
 
 
@@ -131,17 +134,25 @@ class CardKeeper:
             lost_s = round(time.monotonic() - since_s, 3)
             self._incident("recovered", "card reopened and probed", lost_s=lost_s)
 
-    def count_fault(self, message: str) -> None:
+    def count_fault(self, message: str, is_narrowed: bool = False) -> None:
         """Note a fault that no vector is to blame for.
+
+        Parameters
+        ----------
+        message : str
+            What happened.
+        is_narrowed : bool
+            Whether the batch in hand will be smaller next time, until one vector is left that is
+            to blame: such a fault weighs less.
 
         Raises
         ------
         CardError
             If there were too many in a row.
         """
-        self._n_faults_in_a_row += 1
-        if self._n_faults_in_a_row >= MAX_FAULTS_IN_A_ROW:
-            raise CardError(f"{MAX_FAULTS_IN_A_ROW} faults in a row, the last: {message}")
+        self._n_faults_in_a_row += 1 if is_narrowed else NARROWED_FAULTS_PER_FAULT
+        if self._n_faults_in_a_row >= MAX_FAULTS_IN_A_ROW * NARROWED_FAULTS_PER_FAULT:
+            raise CardError(f"too many faults in a row, the last: {message}")
 
     def count_success(self) -> None:
         """Note that a vector was measured."""

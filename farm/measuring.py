@@ -24,7 +24,7 @@ from farm.errors import CardError
 from farm.executor import Executor
 from farm.keeper import CardKeeper
 from farm.ledger import Grant, TrialGrant
-from farm.lifecycle import NO_TAG, Trouble
+from farm.lifecycle import NO_TAG, Phase, Trouble
 from farm.messages import Message, MessageKind
 from farm.outcome import Status
 from farm.settings import RunSettings
@@ -254,10 +254,10 @@ class Measurer:
                 self._keeper.count_success()
 
     def _must_prove(self, jobs: list[Job]) -> bool:
-        if not jobs or jobs[0].is_trial:
+        if not jobs or not self._failures_in_a_row:
             return False
-        most = min(self._failures_allowed, len(jobs[0].groups))
-        return 1 < most <= self._failures_in_a_row
+        # What a card says last before it finishes a lease is believed only if it is healthy.
+        return self._failures_in_a_row >= self._failures_allowed or not jobs[0].work.has_todo
 
     def _prove(self, jobs: list[Job]) -> None:
         """Probe a card that fails one vector after the other, before its word is taken for it."""
@@ -281,20 +281,29 @@ class Measurer:
         # What the vector in flight used up before it was given up is lost, too.
         began_s = executor.word.since_ns / 1e9
         guilty = executor.find(trouble.tag) if trouble and trouble.tag != NO_TAG else None
+        is_in_read = trouble is None or trouble.phase is Phase.READING
+        # A fault message comes from a card that failed in a batch; the word names the batch.
+        unread = executor.outstanding.get(executor.word.batch) if is_in_read else None
+        if unread is not None and len(unread.rows) == 1:
+            # It spoils the read all by itself.
+            guilty = unread.identity.chunk_id, unread.rows[0]
         stack = executor.stack() if trouble is not None and trouble.kind == "HANG" else ""
         self._keeper.abandon()
         if not any(job.is_trial for job in jobs):
             self.tuner.observe_fault()
-        if trouble is not None and guilty is not None:
+        if guilty is not None:
             chunk_id, row = guilty
+            trouble = trouble or Trouble("CRASH", Phase.READING, NO_TAG, message)
             self._strike(_job_of(jobs, chunk_id), row, trouble, executor, stack)
         else:
             kind = trouble.kind.lower() if trouble else "card-fault"
             self._incident(kind, message, **jobs[0].facts)
+        if unread is not None:
+            _job_of(jobs, unread.identity.chunk_id).work.narrow(unread.rows)
         for job in jobs:
             job.work.put_back_unread()
         if guilty is None:
-            self._keeper.count_fault(message)
+            self._keeper.count_fault(message, is_narrowed=unread is not None)
         try:
             self._keeper.recover(began_s)
         except CardError as error:

@@ -76,6 +76,9 @@ def run(
     grace: Annotated[
         float, typer.Option(help="Seconds that cards may go on with their chunk after Ctrl-C.")
     ] = 10.0,
+    open_timeout: Annotated[float, typer.Option(help="Longest opening of a card, s.")] = 120.0,
+    read_timeout: Annotated[float, typer.Option(help="Longest profiler read, s.")] = 60.0,
+    reset_timeout: Annotated[float, typer.Option(help="Longest reset of a card, s.")] = 180.0,
     reset_shared: Annotated[
         bool, typer.Option("--reset-shared", help="Reset a card even if other processes use it.")
     ] = False,
@@ -116,6 +119,9 @@ def run(
         batch_rows=batch,
         grace_s=grace,
         resets_shared_cards=reset_shared,
+        open_timeout_s=open_timeout,
+        read_timeout_s=read_timeout,
+        reset_timeout_s=reset_timeout,
         deadline_floor_s=deadline_floor,
         deadline_factor=deadline_factor,
     )
