@@ -23,7 +23,7 @@ average, and since those are known to be innocent they cost their time and nothi
   (and ``r l``): `C` enters, as part of the price of running again, but in second order of ``q``.
   To stay right there, ``h`` is counted per *measured* vector: where batches are so long that few
   are ever finished, it grows like ``(exp(q b) - 1) / b``, and the law retreats to about the optimum
-  of that case, too.
+  of that case, too, as far as `C` is small against ``t / q``.
 
 **Limits**, each of which wins over the optimum: the chunk; the launches that the profiler's buffer
 holds (a full one drops records; a vector that fills it alone is still a batch of one);
@@ -146,9 +146,9 @@ class BatchCosts:
             Vectors of a chunk.
         """
         limit = max(1, min(most, chunk_rows, math.floor(min(self.latency_rows, chunk_rows))))
-        wanted = min(self.optimum, limit)
-        n_batches = math.ceil(chunk_rows / wanted)
-        equal = {math.ceil(chunk_rows / n) for n in (n_batches - 1, n_batches) if n > 0}
+        n_batches = math.ceil(chunk_rows / math.floor(min(self.optimum, limit)))
+        # The largest equal batches not above the optimum, and the smallest above it.
+        equal = {math.ceil(chunk_rows / n) for n in (n_batches, n_batches - 1) if n > 0}
         allowed = sorted(rows for rows in equal if rows <= limit)
         return min(allowed, key=self.per_vector_s, default=limit)
 
@@ -213,6 +213,11 @@ class BatchTuner:
     def rows(self) -> int:
         """Vectors of the next batch, at least 1."""
         return self._choice.rows
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether the next size waits for the answer to this one: more of it teaches nothing."""
+        return self._choice.reason == "growing"
 
     def limit_buffer(self, buffer_launches: int | None) -> None:
         """Take note of how many launches the profiler holds; None: no limit."""

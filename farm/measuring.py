@@ -205,8 +205,10 @@ class Measurer:
         """Send what the executor can take; returns whether it could take more than there is."""
         executor = self._keeper.executor
         self.tuner.limit_buffer(executor.info.get("profiler_capacity"))
+        # While the size grows, a second batch of a small one would only cost a read.
+        most = 1 if self.tuner.is_growing else BATCHES_IN_FLIGHT
         for job in jobs:
-            while len(executor.outstanding) < BATCHES_IN_FLIGHT:
+            while len(executor.outstanding) < most:
                 rows = job.work.take(self.batch_rows)
                 if not rows:
                     break
@@ -220,7 +222,7 @@ class Measurer:
                     self._manifest.repeats,
                     deadlines_s.tolist(),
                 )
-        return len(executor.outstanding) < BATCHES_IN_FLIGHT
+        return len(executor.outstanding) < most
 
     def _accept(self, job: Job, answer: Message) -> None:
         n_before = job.work.n_settled

@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 
 LEAST_READS_PER_LINE = 64
-"""Reads after which a line may be found to have drifted, and is fitted less often."""
-
-READS_PER_FIT = 8
-"""Reads per fit then: a settled line changes little, and a fit outlasts a small batch."""
+"""Reads after which the line is kept, to be compared with later reads."""
 
 DRIFT = 0.4
 """Relative deviation of the median of the latest reads that is drift and no longer noise."""
@@ -38,6 +35,10 @@ class ReadCost:
     crowd out the few that show what a small one costs.  The line has the least sum of absolute
     deviations, each relative to the median read of its octave (iteratively reweighted least
     squares); neither coefficient is negative.  From reads of one size alone, all cost is fixed.
+
+    Reads of one size cannot tell a dearer launch from a dearer read, so that a line that followed
+    them would be led astray.  It is kept after `LEAST_READS_PER_LINE` reads (but for octaves that
+    it does not know yet), and `has_drifted` says when it is to be learned anew, with all sizes.
     """
 
     def __init__(self) -> None:
@@ -60,7 +61,7 @@ class ReadCost:
         octave.append((n_launches, read_s))
         self._latest.append((n_launches, read_s))
         self._n += 1
-        if self._n < LEAST_READS_PER_LINE or self._n % READS_PER_FIT == 0:
+        if self._n <= LEAST_READS_PER_LINE or len(octave) < _KEPT_PER_OCTAVE:
             self._fit()
 
     @property
@@ -72,7 +73,7 @@ class ReadCost:
     @property
     def has_drifted(self) -> bool:
         """Whether the latest reads cost something else than the line says."""
-        if self._n < LEAST_READS_PER_LINE:
+        if self._n <= LEAST_READS_PER_LINE:
             return False
         ratio = median(
             (read_s + _LEAST_READ_S) / (self.fixed_s + self.launch_s * n + _LEAST_READ_S)
