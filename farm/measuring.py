@@ -243,7 +243,8 @@ class Measurer:
         if not job.is_trial:
             # A device whose vectors have more launches than the measured ones says how many.
             n_launches = answer.facts.get("n_launches", len(rows) * self._manifest.repeats)
-            execute_s, read_s = answer.facts["execute_s"], answer.facts["read_s"]
+            execute_s = answer.facts["execute_s"]
+            read_s = answer.facts["dump_s"] + answer.facts["read_s"]
             self.tuner.observe(len(rows), int(n_launches), float(execute_s), float(read_s))
 
     def _count_failures(self, statuses: list[str | None]) -> None:

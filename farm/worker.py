@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableSequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ import pyarrow as pa
 from farm.card_lock import hold_card
 from farm.catalog import load_sweep
 from farm.devices import registry
-from farm.devices.device import CardSlot, Device
+from farm.devices.device import CardSlot, Device, OverlappingDevice
 from farm.errors import CardError, OpError, OpFailedError
 from farm.join import join_by_tag
 from farm.lifecycle import Phase, ProgressWriter
@@ -36,6 +36,8 @@ from farm.parent_death import end_with_parent
 from sweeps.vector import Vector
 
 _MOST_REASON_CHARACTERS = 2000
+
+_T = TypeVar("_T")
 
 REPLY_SCHEMA = pa.schema(
     [
@@ -147,15 +149,19 @@ def _serve(
             # At most one answer is in the making; its failure ends the process, while no vector
             # is in flight that could be blamed.
             pending.result()
-        pending = finisher.submit(_answer, finish, replies)
+        pending = finisher.submit(_answer, finish, message.identity, replies)
 
 
-def _same(message: Message) -> Message:
-    return message
+def _same(value: _T) -> _T:
+    return value
 
 
-def _answer(finish: Callable[[], Message], replies: Any) -> None:
-    replies.put(finish().encode())
+def _answer(finish: Callable[[], Message], identity: Identity, replies: Any) -> None:
+    try:
+        reply = finish()
+    except CardError as error:
+        reply = Message(MessageKind.FAULT, identity, {"message": str(error)})
+    replies.put(reply.encode())
 
 
 def _next(requests: Any) -> bytes:
@@ -209,21 +215,27 @@ def _run_batch(
         wall_ns[i] = time.monotonic_ns() - start_ns
     executed_ns = time.monotonic_ns()
     progress.enter(Phase.READING, executed_ns, message.identity.batch)
-    profile = device.read_profile()
-    read_s = (time.monotonic_ns() - executed_ns) / 1e9
-    times = {"execute_s": (executed_ns - began_ns) / 1e9, "read_s": read_s}
-    return partial(_finish_batch, message, profile, failures, started_us, wall_ns, times)
+    if isinstance(device, OverlappingDevice):
+        read = device.dump_profile()
+    else:
+        read = partial(_same, device.read_profile())
+    dump_s = (time.monotonic_ns() - executed_ns) / 1e9
+    times = {"execute_s": (executed_ns - began_ns) / 1e9, "dump_s": dump_s}
+    return partial(_finish_batch, message, read, failures, started_us, wall_ns, times)
 
 
 def _finish_batch(
     message: Message,
-    profile: pa.Table,
+    read: Callable[[], pa.Table],
     failures: Mapping[int, tuple[str, str]],
     started_us: npt.NDArray[np.int64],
     wall_ns: npt.NDArray[np.int64],
     times: Mapping[str, float],
 ) -> Message:
     table, repeats = message.table, int(message.facts["repeats"])
+    began_ns = time.monotonic_ns()
+    profile = read()
+    read_s = (time.monotonic_ns() - began_ns) / 1e9
     joined = join_by_tag(profile, int(message.facts["first_tag"]), table.num_rows, repeats)
     # A failed vector's earlier launches are in the profile; they are records of a failure.
     is_ok = joined.is_complete.copy()
@@ -246,7 +258,7 @@ def _finish_batch(
         ],
         schema=REPLY_SCHEMA,
     )
-    done = {"n_foreign": joined.n_foreign, **times}
+    done = {"n_foreign": joined.n_foreign, "read_s": read_s, **times}
     return Message(MessageKind.DONE, message.identity, done, reply)
 
 

@@ -7,7 +7,7 @@ group ``sweepfarm.devices`` names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -119,6 +119,18 @@ class Device(Protocol):
 
     def close(self) -> None:
         """Let go of the card; may be called twice."""
+
+
+@runtime_checkable
+class OverlappingDevice(Device, Protocol):
+    """A device whose profiler can be read while the next batch executes."""
+
+    def dump_profile(self) -> Callable[[], pa.Table]:
+        """Drain the profiler now, and leave reading it to the function that is returned.
+
+        That function is called once, in another thread and in the order of the dumps, and returns
+        what `read_profile` would have returned.  It raises `CardError` if the dump is unreadable.
+        """
 
 
 class ResetLevel(StrEnum):
