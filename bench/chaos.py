@@ -104,13 +104,14 @@ def keep_killing(
     """Kill something every second or so."""
     while not stop.wait(dice.uniform(0.3, 1.8)) and tally.n_kills < n_kills:
         try:
-            living = victims(psutil.Process(pid))
-            kinds = [kind for kind in WEIGHTS if living.get(kind)]
-            kind = dice.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
-            dice.choice(living[kind]).kill()
+            # Drawn first: while a run starts, only few kinds live, and not only they shall die.
+            kind = dice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+            living = victims(psutil.Process(pid)).get(kind)
+            if living:
+                dice.choice(living).kill()
+                tally.kills[kind] += 1
         except psutil.Error:
             continue
-        tally.kills[kind] += 1
 
 
 def run_sweep(folder: Path, seed: int, rate: float, n_kills: int, tally: Tally) -> None:
