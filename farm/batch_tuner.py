@@ -78,8 +78,12 @@ FIXED_SHARE = 0.1
 MOST_LAUNCHES = 100_000
 """Launches of one batch, whatever the buffer holds: bounds the memory of its answer."""
 
-HANDOVER_S = 0.5e-3
-"""What a batch costs beside the read: its messages, encoded, queued and decoded."""
+HANDOVER_S = 1e-3
+"""What a batch costs beside the read: its messages, encoded, queued and taken in.
+
+Of this order on a host with two cores.  Where batches take longer it hides behind the next one, and
+counting it nevertheless makes batches a little longer than they need be, which costs next to
+nothing; not counting it would let a card without read cost drown its actor in tiny batches."""
 
 _FAULT_MEMORY = 0.9
 _PRIOR_FAULTS, _PRIOR_VECTORS = 1e-3, 100.0
@@ -245,7 +249,8 @@ class BatchTuner:
         self._launches.append(n_launches / n_vectors)
         self._most_launches_per_vector = max(self._most_launches_per_vector, self._launches[-1])
         self._reads.learn(max(1, n_launches), max(0.0, read_s))
-        if self._reads.has_drifted:
+        does_matter = read_s > HYSTERESIS * (execute_s + HANDOVER_S)
+        if self._fixed is None and does_matter and self._reads.has_drifted:
             self._learn_again()
         self._decide()
 

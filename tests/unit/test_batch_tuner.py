@@ -167,7 +167,8 @@ def test_the_latency_bound_yields_to_very_dear_reads() -> None:
 @pytest.mark.parametrize("fixed", [1, 7, 300])
 def test_a_fixed_size_is_kept_whatever_happens(fixed: int) -> None:
     tuner = BatchTuner(REPEATS, CHUNK_ROWS, fixed=fixed)
-    assert set(run(tuner, 10, fixed_s=1.0)) == {fixed}
+    assert set(run(tuner, 100, fixed_s=0.01)) == {fixed}
+    assert set(run(tuner, 100, fixed_s=1.0)) == {fixed}
     tuner.observe_fault()
     assert tuner.rows == fixed
     assert tuner.describe()["reason"] == "fixed"
@@ -202,6 +203,13 @@ def test_reads_that_become_dearer_are_noticed() -> None:
     assert tuner.describe()["fixed_s"] == pytest.approx(0.1 + HANDOVER_S, rel=0.01)
 
 
+def test_drift_of_reads_that_cost_nothing_is_left_alone() -> None:
+    tuner = BatchTuner(REPEATS, CHUNK_ROWS)
+    run(tuner, 100, fixed_s=1e-6, launch_s=0.0)
+    n = tuner.rows
+    assert set(run(tuner, 100, fixed_s=1e-5, launch_s=0.0)) == {n}
+
+
 def test_what_cannot_be_a_measurement_is_ignored() -> None:
     tuner = BatchTuner(REPEATS, CHUNK_ROWS)
     for values in [(0, 0, 1.0, 1.0), (4, 40, math.nan, 1.0), (4, 40, 1.0, math.inf)]:
@@ -217,7 +225,7 @@ def test_the_description_has_the_estimates() -> None:
     assert facts["fixed_s"] == pytest.approx(0.01 + HANDOVER_S, rel=1e-3)
     assert facts["launch_s"] == pytest.approx(1e-5, rel=1e-3)
     assert facts["vector_s"] == pytest.approx(1e-3)
-    assert facts["per_vector_s"] == pytest.approx(1e-3 + 1e-4 + 0.0105 / 1024, rel=1e-3)
+    assert facts["per_vector_s"] == pytest.approx(1e-3 + 1e-4 + 0.011 / 1024, rel=1e-3)
 
 
 def test_reads_of_one_size_are_all_fixed_cost() -> None:
