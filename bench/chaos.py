@@ -35,14 +35,14 @@ from farm.testing.truth import audit
 FARM = str(Path(sys.executable).with_name("farm"))
 GRIDS = ("-l", "input_grid=1x1..1x2", "-l", "output_grid=1x3..2x4")
 WEIGHTS = {
-    "executor": 40,
-    "DeviceActor": 25,
+    "executor": 45,
+    "DeviceActor": 28,
     "Coordinator": 10,
     "AnalysisWorker": 10,
-    "driver": 7,
-    "supervisor": 4,
-    "raylet": 2,
-    "gcs_server": 2,
+    "driver": 3,
+    "supervisor": 2,
+    "raylet": 1,
+    "gcs_server": 1,
 }
 
 
@@ -101,8 +101,8 @@ def victims(run: psutil.Process) -> dict[str, list[psutil.Process]]:
 def keep_killing(
     pid: int, dice: random.Random, tally: Tally, n_kills: int, stop: threading.Event
 ) -> None:
-    """Kill something every second or so."""
-    while not stop.wait(dice.uniform(0.3, 1.8)) and tally.n_kills < n_kills:
+    """Kill something every other second or so."""
+    while not stop.wait(dice.uniform(0.5, 3.0)) and tally.n_kills < n_kills:
         try:
             # Drawn first: while a run starts, only few kinds live, and not only they shall die.
             kind = dice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
