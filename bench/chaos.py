@@ -119,7 +119,7 @@ def run_sweep(folder: Path, seed: int, rate: float, n_kills: int, tally: Tally) 
     dice = random.Random(seed)
     memory = folder / "faults"
     command = [
-        FARM, "run", "reshard", *GRIDS, "--device", "sim:4", "--timeout", "2", "--chunk", "128",
+        FARM, "run", "reshard", *GRIDS, "--device", "sim:4", "--timeout", "2", "--chunk", "32",
         "-o", f"chaos={seed}:{rate}", "-o", f"fault_dir={memory}", "-o", "device_time=0.002",
         "--deadline-floor", "0.3", "--open-timeout", "8", "--read-timeout", "2",
         "--reset-timeout", "3", "--max-strikes", "4", "--json", "--out", str(folder / "sweep"),
