@@ -115,6 +115,7 @@ class LedgerMachine(RuleBasedStateMachine):
             if what == "retire":
                 known.is_retired = True
                 known.leased.clear()
+                self._forget_the_silent()
                 self.ledger.hear(card, known.epoch, self.now_s)
                 self.ledger.retire(card)
                 assert card not in {holder for holder, _ in self.ledger.leases().values()}
@@ -274,9 +275,7 @@ class LedgerMachine(RuleBasedStateMachine):
         known.heard_s = self.now_s
         self.heard.add(card)
         self._settle(known)
-        for other in self.cards.values():
-            if self.now_s - other.heard_s > LEASE_S:
-                other.leased.clear()
+        self._forget_the_silent()
         known.leased &= known.jobs.keys()
         order = self.ledger.ask(card, known.epoch, self.now_s, known.awaiting)
         match order:
@@ -293,6 +292,12 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert not self.ledger.is_complete
             case Finish():
                 assert known.is_retired or self.ledger.is_complete
+
+    def _forget_the_silent(self) -> None:
+        """Whoever asks, the leases of cards that have not been heard of expire."""
+        for known in self.cards.values():
+            if self.now_s - known.heard_s > LEASE_S:
+                known.leased.clear()
 
     def _settle(self, known: Card) -> None:
         for verdict in self.ledger.verdicts(known.awaiting):
