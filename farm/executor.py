@@ -15,15 +15,11 @@ import multiprocessing
 import os
 import queue
 import signal
-import sys
 import threading
 import time
 import uuid
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -34,19 +30,15 @@ from farm.card_lock import private_folder
 from farm.errors import CardError
 from farm.lifecycle import WORD_LENGTH, Budgets, Phase, ProgressWord, Trouble, judge
 from farm.messages import Identity, Message, MessageKind
+from farm.spawning import family, start_marked
 from farm.worker import WorkerConfig
 from sweeps.vector import Vector
 
 REQUEST_BYTES = 16 << 20
 REPLY_BYTES = 32 << 20
-MARK_VARIABLE = "SWEEPFARM_EXECUTOR"
-"""Environment variable that tells the processes of one executor from all others."""
-
 MOST_STACK_CHARACTERS = 4000
 _POLL_S = 0.2
 _TAGS_PER_EPOCH = 1 << 40
-
-_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
 
 @dataclass(frozen=True)
@@ -112,7 +104,7 @@ class Executor:
         )
         self._process = context.Process(target=worker.main, args=arguments, daemon=True)
         self._mark = uuid.uuid4().hex
-        _SPAWNER.submit(_start_hiding_main, self._process, self._mark).result()
+        start_marked(self._process, self._mark)
         for target in (self._send_all, self._receive_all):
             threading.Thread(target=target, daemon=True, name=f"{target.__name__}").start()
 
@@ -281,7 +273,7 @@ class Executor:
         """
         self._is_over.set()
         self._outbox.put(None)
-        for process in [*_tree(self._process.pid), *_marked(self._mark)]:
+        for process in family(self._process.pid, self._mark):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._process.join(5.0)
@@ -360,44 +352,3 @@ class Executor:
                     return
                 continue
             self._inbox.put(Message.decode(data))
-
-
-def _tree(pid: int | None) -> list[psutil.Process]:
-    try:
-        parent = psutil.Process(pid)
-        return [*parent.children(recursive=True), parent]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _marked(mark: str) -> list[psutil.Process]:
-    """Find what an executor has started, even after its death has made orphans of them."""
-    wanted = f"{MARK_VARIABLE}={mark}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, psutil.NoSuchProcess):
-            if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(psutil.Process(int(folder.name)))
-    return found
-
-
-def _start_hiding_main(process: Any, mark: str) -> None:
-    """Start a spawned process without re-importing this process' main module in it.
-
-    Under Ray the main module is Ray's worker, whose import costs a second and opens sockets.  The
-    mark in its environment is inherited by whatever it starts.
-    """
-    resource_tracker.ensure_running()  # it serves all executors and must not bear this one's mark
-    os.environ[MARK_VARIABLE] = mark
-    main = sys.modules["__main__"]
-    hidden = {name: getattr(main, name, None) for name in ("__file__", "__spec__")}
-    try:
-        if hasattr(main, "__file__"):
-            del main.__file__
-        main.__spec__ = None
-        process.start()
-    finally:
-        del os.environ[MARK_VARIABLE]
-        for name, value in hidden.items():
-            if value is not None:
-                setattr(main, name, value)
