@@ -41,6 +41,7 @@ class Coordinator:
             settings.max_strikes,
             settings.lease_s,
             known_strikes(self._directory),
+            settings.straggler_s,
         )
         self._journal = JournalWriter(
             self._directory.path, f"{settings.run_id}-{secrets.token_hex(4)}"

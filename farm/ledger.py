@@ -15,6 +15,7 @@ CRASH once it has `max_strikes` strikes.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterable
@@ -89,6 +90,7 @@ class _Card:
 class _Lease:
     card: str
     attempt: int
+    since_s: float
 
 
 @dataclass
@@ -120,6 +122,8 @@ class Ledger:
         Silence after which a card's leases expire.
     strikes : Iterable of Strike
         Strikes of earlier runs, from the journal.
+    straggler_s : float
+        Age of a lease after which an idle card may measure its chunk, too; the first commit wins.
     """
 
     def __init__(
@@ -129,16 +133,19 @@ class Ledger:
         max_strikes: int = 2,
         lease_s: float = 30.0,
         strikes: Iterable[Strike] = (),
+        straggler_s: float = math.inf,
     ) -> None:
         self._chunks = {chunk.chunk_id: chunk for chunk in chunks}
         self._by_index = sorted(self._chunks.values(), key=lambda chunk: chunk.first_index)
         self._committed = committed & self._chunks.keys()
         self._pending = deque(c for c in self._chunks if c not in self._committed)
         self._leases: dict[str, _Lease] = {}
+        self._copies: dict[str, _Lease] = {}
         self._attempts: dict[str, int] = {}
         self._cards: dict[str, _Card] = {}
         self._suspects: dict[int, _Suspect] = {}
         self._max_strikes, self._lease_s = max_strikes, lease_s
+        self._straggler_s = straggler_s
         self._is_draining = False
         for strike in strikes:
             self._add_strike(strike)
@@ -237,7 +244,12 @@ class Ledger:
         if self._is_draining or known.is_retired or self.is_complete:
             known.has_finished = True
             return Finish()
-        return self._next_trial(card, now_s) or self._next_chunk(card) or Wait()
+        return (
+            self._next_trial(card, now_s)
+            or self._next_chunk(card, now_s)
+            or self._next_straggler(card, now_s)
+            or Wait()
+        )
 
     def _next_trial(self, card: str, now_s: float) -> TrialGrant | None:
         for index, suspect in self._suspects.items():
@@ -258,25 +270,40 @@ class Ledger:
             for other, known in self._cards.items()
         )
 
-    def _next_chunk(self, card: str) -> Grant | None:
+    def _next_chunk(self, card: str, now_s: float) -> Grant | None:
         while self._pending:
             chunk_id = self._pending.popleft()
             if chunk_id in self._committed or chunk_id in self._leases:
                 continue
-            attempt = self._attempts.get(chunk_id, 0) + 1
-            self._attempts[chunk_id] = attempt
-            self._leases[chunk_id] = _Lease(card, attempt)
-            chunk = self._chunks[chunk_id]
-            stop = chunk.first_index + chunk.n_rows
-            suspects = tuple(i for i in self._suspects if chunk.first_index <= i < stop)
-            return Grant(chunk, attempt, suspects)
+            return self._grant(chunk_id, card, now_s, self._leases)
         return None
+
+    def _next_straggler(self, card: str, now_s: float) -> Grant | None:
+        """Give an idle card a second go at the chunk that has been under way the longest."""
+        late = [
+            (lease.since_s, chunk_id)
+            for chunk_id, lease in self._leases.items()
+            if lease.card != card
+            and chunk_id not in self._copies
+            and now_s - lease.since_s > self._straggler_s
+        ]
+        return self._grant(min(late)[1], card, now_s, self._copies) if late else None
+
+    def _grant(self, chunk_id: str, card: str, now_s: float, leases: dict[str, _Lease]) -> Grant:
+        attempt = self._attempts.get(chunk_id, 0) + 1
+        self._attempts[chunk_id] = attempt
+        leases[chunk_id] = _Lease(card, attempt, now_s)
+        chunk = self._chunks[chunk_id]
+        stop = chunk.first_index + chunk.n_rows
+        suspects = tuple(i for i in self._suspects if chunk.first_index <= i < stop)
+        return Grant(chunk, attempt, suspects)
 
     def commit(self, chunk_id: str) -> None:
         """Note that a chunk's results are in the directory."""
         if chunk_id in self._chunks:
             self._committed.add(chunk_id)
             self._leases.pop(chunk_id, None)
+            self._copies.pop(chunk_id, None)
 
     def give_back(self, chunk_id: str, attempt: int) -> None:
         """Take back a lease that its card cannot fulfil."""
@@ -342,10 +369,16 @@ class Ledger:
         return chunk if is_inside else None
 
     def _free(self, card: str, but: Collection[str] = ()) -> None:
+        for chunk_id in [c for c, copy in self._copies.items() if copy.card == card]:
+            if chunk_id not in but:
+                del self._copies[chunk_id]
         held = [c for c, lease in self._leases.items() if lease.card == card and c not in but]
         for chunk_id in held:
             del self._leases[chunk_id]
-            self._pending.appendleft(chunk_id)
+            if chunk_id in self._copies:
+                self._leases[chunk_id] = self._copies.pop(chunk_id)
+            else:
+                self._pending.appendleft(chunk_id)
         for suspect in self._suspects.values():
             trial = suspect.trial
             if trial is not None and trial.card == card and not trial.is_over:

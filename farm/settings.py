@@ -35,6 +35,8 @@ class RunSettings:
         Whether a card that other processes use may be reset.
     lease_s : float
         Silence after which a card's leases expire.
+    straggler_s : float
+        Age of a lease after which an idle card may measure its chunk, too.
     grace_s : float
         How long cards may go on with the chunk in hand after an interrupt.
     n_analysis_workers : int
@@ -54,6 +56,7 @@ class RunSettings:
     deadline_factor: float = 10.0
     resets_shared_cards: bool = False
     lease_s: float = 30.0
+    straggler_s: float = 60.0
     grace_s: float = 10.0
     n_analysis_workers: int = 1
 

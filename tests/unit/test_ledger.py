@@ -235,3 +235,36 @@ def test_a_late_commit_of_a_pending_chunk_takes_it_off_the_list() -> None:
     farm.retire(A)
     farm.commit("00000-00000")
     assert grant(farm, B) == Grant(CHUNKS[1], 1)
+
+
+def test_an_idle_card_takes_a_second_go_at_a_straggler() -> None:
+    chunks = [Chunk(0, i, 10 * i, 10) for i in range(2)]
+    ledger = Ledger(chunks, set(), straggler_s=60.0, lease_s=1000.0)
+    for card in ("a", "b", "c"):
+        ledger.join(card, 1, 0.0)
+    first, second = ledger.ask("a", 1, 0.0), ledger.ask("b", 1, 10.0)
+    assert isinstance(first, Grant)
+    assert isinstance(second, Grant)
+    ledger.commit(second.chunk.chunk_id)
+    assert isinstance(ledger.ask("b", 1, 59.0), Wait)
+    copy = ledger.ask("b", 1, 61.0)
+    assert copy == Grant(first.chunk, 2)
+    # One second go is enough, and nobody competes with himself.
+    assert isinstance(ledger.ask("c", 1, 200.0), Wait)
+    ledger.commit(first.chunk.chunk_id)
+    assert ledger.is_complete
+    assert ledger.leases() == {}
+
+
+def test_a_straggler_whose_first_card_is_retired_stays_with_the_second() -> None:
+    chunk = Chunk(0, 0, 0, 10)
+    ledger = Ledger([chunk], set(), straggler_s=60.0, lease_s=1000.0)
+    for card in ("a", "b", "c"):
+        ledger.join(card, 1, 0.0)
+    ledger.ask("a", 1, 0.0)
+    ledger.ask("b", 1, 61.0)
+    ledger.retire("a")
+    assert ledger.leases() == {chunk.chunk_id: ("b", 2)}
+    assert isinstance(ledger.ask("c", 1, 62.0), Wait)
+    ledger.retire("b")
+    assert isinstance(ledger.ask("c", 1, 63.0), Grant)
