@@ -216,6 +216,7 @@ class CardRunner:
             ended_at=datetime.now(UTC).isoformat(),
             measured_s=round(time.monotonic() - job.started_s, 6),
             counts={},
+            batch=self._measurer.tuner.describe(),
         )
         is_first = self._directory.commit(outcomes, meta)
         self._coordinator.committed(job.chunk_id, count_statuses(outcomes) if is_first else {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,7 +38,7 @@ def status(
     for name, n in sorted(facts.counts.items(), key=lambda item: -item[1]):
         typer.echo(f"  {n:>12,}  {name}")
     for card, chunks in sorted(facts.chunks_by_card.items()):
-        typer.echo(f"  card {card}: {chunks:,} chunks")
+        typer.echo(f"  card {card}: {chunks:,} chunks{_batch(facts.batch_by_card[card])}")
     if facts.incidents:
         n_incidents = sum(is_incident(record) for record in facts.incidents)
         typer.echo(f"incidents: {n_incidents}; more with farm incidents {directory}")
@@ -46,6 +46,13 @@ def status(
             typer.echo(f"  {incident['time'][:19]} {describe_incident(incident)}")
     if done < facts.n_vectors:
         typer.echo(f"to go on: farm run {directory}")
+
+
+def _batch(choice: dict[str, Any]) -> str:
+    """Describe the batch size that a card chose last."""
+    if not choice:
+        return ""
+    return f", batches of {choice['rows']:,} vectors ({choice['reason']})"
 
 
 def register(app: typer.Typer) -> None:

@@ -24,6 +24,8 @@ class Overview:
         Status -> vectors.
     chunks_by_card : dict
         Card -> committed chunks.
+    batch_by_card : dict
+        Card -> the batch size it chose last and why (`farm.batch_tuner`).
     incidents : list of dict
         Journalled records by time.
     """
@@ -36,6 +38,7 @@ class Overview:
     n_committed_chunks: int
     counts: dict[str, int]
     chunks_by_card: dict[str, int]
+    batch_by_card: dict[str, dict[str, Any]]
     incidents: list[dict[str, Any]]
 
     def as_json(self) -> dict[str, Any]:
@@ -53,10 +56,13 @@ def overview(directory: SweepDirectory) -> Overview:
     """
     counts: dict[str, int] = {}
     chunks_by_card: dict[str, int] = {}
+    latest: dict[str, tuple[str, dict[str, Any]]] = {}
     committed = sorted(directory.committed())
     for chunk_id in committed:
         meta = directory.result_meta(chunk_id)
         chunks_by_card[meta.card] = chunks_by_card.get(meta.card, 0) + 1
+        choice = (meta.ended_at, dict(meta.batch))
+        latest[meta.card] = max(latest.get(meta.card, choice), choice, key=lambda item: item[0])
         for status, n in meta.counts.items():
             counts[status] = counts.get(status, 0) + n
     manifest = directory.manifest
@@ -69,5 +75,6 @@ def overview(directory: SweepDirectory) -> Overview:
         n_committed_chunks=len(committed),
         counts=counts,
         chunks_by_card=chunks_by_card,
+        batch_by_card={card: batch for card, (_, batch) in latest.items()},
         incidents=directory.incidents(),
     )

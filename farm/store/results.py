@@ -8,8 +8,8 @@ Pages are compressed with Zstandard and carry a CRC-32.  The footer's key ``swee
 JSON: ``chunk``, ``fingerprint`` of the sweep, ``run_id``, ``card``, ``attempt``, ``epoch`` (of the
 executor), ``device`` (`farm.devices.device.DeviceInfo`), ``counts`` {status: vectors},
 ``started_at`` and ``ended_at`` (ISO, UTC), ``measured_s`` (wall time), ``content_sha256`` (over all
-values, see `content_digest`: a second check that does not depend on Parquet) and ``checksum``
-(`farm.store.checksum`).
+values, see `content_digest`: a second check that does not depend on Parquet), ``batch`` (the batch
+size that the card had chosen, and why; may be absent) and ``checksum`` (`farm.store.checksum`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class ResultMeta:
     measured_s: float
     counts: Mapping[str, int]
     content_sha256: str = ""
+    batch: Mapping[str, Any] = field(default_factory=dict)
 
 
 def count_statuses(outcomes: pa.Table) -> dict[str, int]:
