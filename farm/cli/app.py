@@ -14,7 +14,16 @@ import traceback
 import typer
 
 from farm import __version__, plugins
-from farm.cli import check, devices, generate, incidents, quarantine, run, status
+from farm.cli import (
+    check,
+    devices,
+    generate,
+    incidents,
+    profiler_log,
+    quarantine,
+    run,
+    status,
+)
 from farm.errors import FarmError
 from sweeps.errors import SpecError
 
@@ -45,7 +54,16 @@ def _farm(
     del version
 
 
-for _command in (generate, run, status, incidents, quarantine, check, devices):
+for _command in (
+    generate,
+    run,
+    status,
+    incidents,
+    quarantine,
+    check,
+    devices,
+    profiler_log,
+):
     _command.register(app)
 
 

@@ -28,6 +28,8 @@ NEVER = np.iinfo(np.int64).max
 _N_ZONES = 2 * len(RISCS)
 _RACE_CYCLES = 64
 _WORD = 1 << 32
+# Cores of one launch begin within microseconds of each other.
+_LONGEST_SKEW_CYCLES = 1 << 20
 _ID_MASK = np.uint64(2**32 - 1)
 
 
@@ -158,6 +160,7 @@ def aggregate(rows: ZoneRows, has_ids: bool) -> Aggregate:
     may_repeat = np.full(len(keys), not has_ids)
     may_repeat |= (keys & _ID_MASK) == 0
     may_repeat[sites.launches_hit_twice()] = True
+    may_repeat |= sites.has_gaps()
     if may_repeat.any():
         kept = without_repeated_rows(launch, rows, may_repeat[launch])
         if len(kept) < len(rows):
@@ -166,7 +169,7 @@ def aggregate(rows: ZoneRows, has_ids: bool) -> Aggregate:
             still = _Sites(rows, launch).launches_hit_twice()
             is_still = np.zeros(len(keys), bool)
             is_still[still] = True
-            may_repeat &= is_still | ((keys & _ID_MASK) == 0) | (not has_ids)
+            may_repeat &= is_still | sites.has_gaps() | ((keys & _ID_MASK) == 0) | (not has_ids)
         launch = split_by_time(launch, rows, may_repeat)
         key_of = np.zeros(int(launch.max()) + 1, np.uint64)
         key_of[launch] = rows.key
@@ -245,6 +248,19 @@ class _Sites:
             return np.empty(0, np.int64)
         is_twice = np.bincount(self._place, minlength=2 * width) > 1
         return np.unique(self._launch[is_twice[self._place]])
+
+    def has_gaps(self) -> npt.NDArray[np.bool_]:
+        """Whether each launch lasts longer than a launch can whose zones last as long as its do."""
+        has_both = (self.start != NEVER) & (self.end != -1)
+        longest = np.where(has_both, self.end - self.start, 0)
+        start = np.where(has_both, self.start, NEVER).min(axis=1, initial=NEVER)
+        end = self.end.max(axis=1, initial=-1)
+        first = np.minimum.reduceat(start, self.first) if len(start) else start
+        last = np.maximum.reduceat(end, self.first) if len(start) else start
+        longest = longest.max(axis=1, initial=0)
+        longest = np.maximum.reduceat(longest, self.first) if len(start) else longest
+        is_long = last - first > longest + _LONGEST_SKEW_CYCLES
+        return np.asarray(is_long & (first != NEVER))
 
     def lines(
         self, keys: npt.NDArray[np.uint64], is_row_repaired: npt.NDArray[np.bool_]

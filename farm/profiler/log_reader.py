@@ -41,7 +41,7 @@ from farm.profiler.launches import LAUNCH_SCHEMA, LaunchBefore, launch_order, la
 from farm.profiler.log_format import MAX_HEADER_BYTES, LogHeader, parse_header
 from farm.profiler.zone_rows import BadLine, PieceCounts, PieceReader
 
-PIECE_BYTES = 8 << 20
+PIECE_BYTES = 1 << 20
 WINDOW_ROWS = 1_000_000
 
 
@@ -188,7 +188,7 @@ def _table(lines: list[LaunchLines], header: LogHeader, clocks: ChipClocks) -> p
         return LAUNCH_SCHEMA.empty_table()
     every = LaunchLines.joined(lines)
     if len(lines) > 1:
-        every.status[_overlap(every)] |= LaunchStatus.SCATTERED
+        every.status[_overlap(every)] |= np.uint8(LaunchStatus.SCATTERED)
     every = every[launch_order(every, clocks.chips)]
     return launch_table(every, header.chip_mhz, LaunchBefore())
 

@@ -31,6 +31,9 @@ from farm.profiler.log_format import (
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _LARGEST = {"chip": 255, "x": 32767, "y": 32767, "cycles": 2**63 - 1, "id": 2**32 - 1}
 _N_BAD_KEPT = 20
+_HEADER_STARTS = ("ARCH:", "Chip clock is at ", "PCIe slot")
+_ASCII = bytes(range(128))
+_TO_ASCII = _ASCII + b"?" * 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +174,17 @@ class PieceReader:
         counts = PieceCounts()
         if len(piece) == 0:
             return ZoneRows.joined([]), counts
+        if np.frombuffer(piece, np.uint8).max() > _ASCII[-1]:
+            # Only paths of sources may have such letters, or garbage, which must not stop a read.
+            piece = bytes(piece).translate(_TO_ASCII)
         try:
             table = self._parsed(piece, counts, self._types)
+            is_sound = not any(
+                table[self._names[use]].null_count for use in _LARGEST if use in self._names
+            )
         except pa.ArrowInvalid:
+            is_sound = False
+        if not is_sound:
             counts = PieceCounts()
             table = self._parsed_with_care(piece, counts)
         counts.n_rows = table.num_rows
@@ -184,12 +195,17 @@ class PieceReader:
     def _parsed(
         self, piece: bytes | memoryview, counts: PieceCounts, types: dict[str, pa.DataType]
     ) -> pa.Table:
+        headers: list[str] = []
+
         def on_wrong_number_of_fields(row: Any) -> str:
-            if not self._is_header_line(row.text):
+            # An error raised in here would be lost.
+            if row.text.startswith(_HEADER_STARTS):
+                headers.append(row.text)
+            else:
                 counts.set_aside(row.number, row.text)
             return "skip"
 
-        return csv.read_csv(
+        table = csv.read_csv(
             pa.BufferReader(pa.py_buffer(piece)),
             # One block: dictionaries are then the same for all rows.
             read_options=csv.ReadOptions(
@@ -207,26 +223,26 @@ class PieceReader:
                 check_utf8=False,
             ),
         )
+        for text in headers:
+            self._check_header_line(text)
+        return table
 
-    def _is_header_line(self, text: str) -> bool:
-        """Whether a line is of a header; it must then be of the same one."""
+    def _check_header_line(self, text: str) -> None:
+        """Refuse a line of a header that says something else than the first header."""
         header = self.header
-        if text.startswith("ARCH:") or "Chip clock is at " in text:
-            arch, mhz, _ = parse_clock_line(text, self._where)
-            if (arch, mhz) != (header.arch, header.chip_mhz):
-                raise FormatError(
-                    f"{self._where}: a second header says {arch} at {mhz} MHz, the first "
-                    f"{header.arch} at {header.chip_mhz} MHz; cut the file in two"
-                )
-            return True
-        if text.startswith("PCIe slot"):
+        if text.startswith(_HEADER_STARTS[-1]):
             if parse_column_line(text) != header.columns:
                 raise FormatError(
                     f"{self._where}: a second header has other columns than the first; "
                     "cut the file in two"
                 )
-            return True
-        return False
+            return
+        arch, mhz, _ = parse_clock_line(text, self._where)
+        if (arch, mhz) != (header.arch, header.chip_mhz):
+            raise FormatError(
+                f"{self._where}: a second header says {arch} at {mhz} MHz, the first "
+                f"{header.arch} at {header.chip_mhz} MHz; cut the file in two"
+            )
 
     def _parsed_with_care(self, piece: bytes | memoryview, counts: PieceCounts) -> pa.Table:
         """Parse a piece in which some line has no number where one must be."""
@@ -240,8 +256,10 @@ class PieceReader:
                 is_good &= _has_number(text[name], use)
         for at in np.flatnonzero(~is_good):
             line = b",".join(text[name][int(at)].as_py() for name in names)
-            shown = line.decode(errors="replace")
-            if not self._is_header_line(shown.replace(",", ", ")):
+            shown = line.decode()
+            if shown.startswith(_HEADER_STARTS):
+                self._check_header_line(shown)
+            else:
                 # Its number is unknown: lines before it may have been set aside or empty.
                 counts.set_aside(None, shown)
         good = text.select(list(self._types)).filter(pa.array(is_good))
@@ -303,7 +321,7 @@ def _has_number(column: pa.ChunkedArray, use: str) -> npt.NDArray[np.bool_]:
     """Whether each text is a number that fits its column."""
     largest = _LARGEST.get(use, 2**24 - 2)
     pattern = r"^[0-9]{1,18}$" if use != "replay" else r"^[0-9]{0,18}$"
-    is_number = pc.match_substring_regex(_as_text(column), pattern)
+    is_number = pc.match_substring_regex(column.cast(pa.string()), pattern)
     is_number = np.asarray(pc.fill_null(is_number, False))
     fits = pc.less_equal(_converted(column.filter(pa.array(is_number)), pa.int64()), largest)
     is_number[is_number] = np.asarray(pc.fill_null(fits, True))
@@ -311,13 +329,7 @@ def _has_number(column: pa.ChunkedArray, use: str) -> npt.NDArray[np.bool_]:
 
 
 def _converted(column: pa.ChunkedArray, to: pa.DataType) -> pa.ChunkedArray:
-    text = _as_text(column)
+    text = column.cast(pa.string())
     if pa.types.is_dictionary(to):
         return text.dictionary_encode()
     return pc.if_else(pc.equal(text, ""), None, text).cast(to)
-
-
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    # Garbage need not be UTF-8; it is looked at and set aside, never shown as it is.
-    to_text = pc.CastOptions(target_type=pa.string(), allow_invalid_utf8=True)
-    return pc.cast(column, options=to_text)
