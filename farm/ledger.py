@@ -338,7 +338,7 @@ class Ledger:
                 continue
             evidence = "; ".join(f"{s.kind} on {s.card}: {s.evidence}" for s in suspect.strikes)
             outcome = suspect.trial.outcome
-            condemned = suspect.strikes[-1].kind if outcome is None else None
+            condemned = _commonest([s.kind for s in suspect.strikes]) if outcome is None else None
             found.append(Verdict(index, condemned, evidence, outcome))
         return found
 
@@ -388,3 +388,8 @@ class Ledger:
         for card, known in self._cards.items():
             if not known.is_retired and now_s - known.heard_s > self._lease_s:
                 self._free(card)
+
+
+def _commonest(kinds: list[str]) -> str:
+    """Return what happened most often; of equals, what happened last."""
+    return max(reversed(kinds), key=kinds.count)

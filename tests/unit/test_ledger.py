@@ -268,3 +268,11 @@ def test_a_straggler_whose_first_card_is_retired_stays_with_the_second() -> None
     assert isinstance(ledger.ask("c", 1, 62.0), Wait)
     ledger.retire("b")
     assert isinstance(ledger.ask("c", 1, 63.0), Grant)
+
+
+def test_a_vector_is_condemned_for_what_it_did_most_often() -> None:
+    strikes = [Strike(str(i), 3, k, "a", "seen") for i, k in enumerate(["HANG", "HANG", "CRASH"])]
+    ledger = Ledger([Chunk(0, 0, 0, 10)], set(), max_strikes=3, strikes=strikes)
+    assert [v.condemned for v in ledger.verdicts([3])] == ["HANG"]
+    ledger = Ledger([Chunk(0, 0, 0, 10)], set(), max_strikes=2, strikes=strikes[1:])
+    assert [v.condemned for v in ledger.verdicts([3])] == ["CRASH"]
