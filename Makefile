@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.sweepfarm-installed
 UV := $(shell command -v uv 2>/dev/null)
 SOURCES := sweeps farm analysis tests bench examples
-PYTEST_ARGS ?=
+# Most of the tests' time is waiting for processes; tests of the one free core share a group.
+PYTEST_ARGS ?= -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint check format bench clean
@@ -34,7 +35,7 @@ endif
 demo: $(STAMP) ## the main job: real kernels on this machine, then four simulated cards with faults
 	$(BIN)/python examples/demo.py
 
-test: $(STAMP) ## all tests; PYTEST_ARGS='-k store' selects
+test: $(STAMP) ## all tests; PYTEST_ARGS='-k store' selects, and runs one after the other
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(STAMP) ## format, rules, types, imports, docstrings

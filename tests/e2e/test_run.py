@@ -144,6 +144,7 @@ def test_everything_listens_on_loopback_only(tmp_path: Path) -> None:
     assert reached <= loopback
 
 
+@pytest.mark.xdist_group("cpu")
 def test_a_user_writes_a_sweep_of_their_own(farm: Farm, tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "examples" / "softmax_sweep.py"
     result = farm("run", example, "--device", "cpu", "--repeats", "3", "--out", "mine")
@@ -206,6 +207,7 @@ def test_a_socket_can_be_opened_here() -> None:
         assert any(connection.laddr.port == server.getsockname()[1] for connection in own)
 
 
+@pytest.mark.xdist_group("cpu")
 def test_the_demo(tmp_path: Path) -> None:
     """The README's main job, as `make demo` runs it."""
     script = Path(__file__).parents[2] / "examples" / "demo.py"

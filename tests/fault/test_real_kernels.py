@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import psutil
+import pytest
 
 from farm.catalog import load_sweep
 from farm.coordinator import Coordinator
@@ -49,6 +50,7 @@ SWEEP = Sweep(
 """
 
 
+@pytest.mark.xdist_group("cpu")
 def test_real_hangs_and_aborts_are_pinned_on_their_vectors(tmp_path: Path) -> None:
     source = tmp_path / "treacherous.py"
     source.write_text(SWEEP)
