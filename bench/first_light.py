@@ -186,8 +186,12 @@ def farm_s(directory: SweepDirectory, options: dict[str, str]) -> float:
 def overhead(folder: Path) -> list[Row]:
     rows = []
     for label, limits, options in (
-        ("zero-cost simulated device, per vector", [], {}),
-        ("1 ms per vector", ["output_grid=1x2..4x2"], {"device_time": "0.001"}),
+        ("zero-cost simulated device, per vector", [], {"profiler": "direct"}),
+        (
+            "1 ms per vector",
+            ["output_grid=1x2..4x2"],
+            {"device_time": "0.001", "profiler": "direct"},
+        ),
     ):
         sweep = limited(reshard_1x1(), limits)
         bare, farm = [], []

@@ -5,14 +5,18 @@ measures depends on the vector, the seed and the noise alone, never on the card,
 order (`farm.devices.sim_throttle` tells the exception that can be asked for).  A card that is told
 to misbehave is wrapped in `farm.devices.sim_faulty`; all faults are told in
 `farm.devices.sim_faults`.
+
+Launches are profiled as on a real card: `farm.devices.sim_log` writes them to a log and reads it
+back.  The option ``profiler=direct`` hands their durations over without.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -28,16 +32,21 @@ from farm.devices.device import (
     ResetLevel,
 )
 from farm.devices.registry import check_options
+from farm.devices.sim_executed import Executed
 from farm.devices.sim_faulty import FAULT_OPTION_HELP, Faults, FaultyControl, FaultyDevice
+from farm.devices.sim_log import FIRST_LAUNCH_ID, SimProfiler
 from farm.devices.sim_model import check, true_duration_ns, true_durations_ns
-from farm.devices.sim_noise import CLOCK_HZ, LARGEST_Z, measured_ns
+from farm.devices.sim_noise import CLOCK_HZ, LARGEST_Z
 from farm.errors import CardError, UsageError
+from farm.profiler.log_format import Generation
 from sweeps.reshard import SWEEP as RESHARD
 from sweeps.space import Sweep
 from sweeps.vector import Vector, vector_id
 
 DEFAULT_NOISE = 0.007
 MOST_NOISE = 0.1
+GENERATIONS = tuple(str(g) for g in Generation if g.has_host_ids)
+DEFAULT_GENERATION = Generation.V5
 _LEAST_SLEEP_S = 0.001
 
 
@@ -55,12 +64,15 @@ class SimOptions:
         Seconds that each vector takes; None for as long as its launches would.
     open_s : float
         Seconds that opening takes.
+    generation : Generation or None
+        Format of the profiler's log; None for no log.
     """
 
     seed: int
     noise: float
     vector_s: float | None
     open_s: float
+    generation: Generation | None
 
     @staticmethod
     def parse(options: Mapping[str, str]) -> SimOptions:
@@ -77,6 +89,7 @@ class SimOptions:
             noise=_number(options, "noise", DEFAULT_NOISE, MOST_NOISE),
             vector_s=None if device_time == "true" else _number(options, "device_time", 0.0),
             open_s=_number(options, "open_s", 0.0),
+            generation=_generation(options),
         )
 
 
@@ -99,6 +112,17 @@ def _whole_number(options: Mapping[str, str], name: str) -> int:
     return int(text)
 
 
+def _generation(options: Mapping[str, str]) -> Generation | None:
+    mode = options.get("profiler", "log")
+    if mode not in {"log", "direct"}:
+        raise UsageError(f"device option profiler={mode!r}: give log or direct")
+    name = options.get("profiler_generation", DEFAULT_GENERATION)
+    if name not in GENERATIONS:
+        known = ", ".join(GENERATIONS)
+        raise UsageError(f"device option profiler_generation={name!r}: give one of {known}")
+    return Generation(name) if mode == "log" else None
+
+
 class SimDevice:
     """One simulated card, open in this process."""
 
@@ -108,13 +132,16 @@ class SimDevice:
         self._waits = self._options.vector_s != 0
         self._owed_s = 0.0
         self._is_open = False
-        self._vectors: list[Vector] = []
-        self._tags: list[int] = []
-        self._repeats: list[int] = []
+        self._executed = Executed()
+        generation = self._options.generation
+        self._profiler = None if generation is None else SimProfiler(slot.index, generation)
+        self._next_id = FIRST_LAUNCH_ID
 
     @property
     def info(self) -> DeviceInfo:
         """What the card is."""
+        options = self._options
+        profiler = "direct" if options.generation is None else f"log {options.generation}"
         return DeviceInfo(
             card=self._slot.card,
             kind=self._slot.kind,
@@ -123,13 +150,25 @@ class SimDevice:
             driver="none",
             clocks_hz={"aiclk": float(CLOCK_HZ)},
             software={"sweepfarm": farm.__version__, "numpy": np.__version__},
-            details={"seed": str(self._options.seed), "noise": str(self._options.noise)},
+            details={
+                "seed": str(options.seed),
+                "noise": str(options.noise),
+                "profiler": profiler,
+            },
         )
 
     def open(self) -> None:
-        """Open the card."""
+        """Open the card.
+
+        Raises
+        ------
+        CardError
+            If there is no place for the profiler's log.
+        """
         if self._options.open_s:
             time.sleep(self._options.open_s)
+        if self._profiler is not None:
+            self._profiler.open()
         self._is_open = True
 
     def execute(self, vector: Vector, repeats: int, tag: int) -> None:
@@ -147,9 +186,12 @@ class SimDevice:
         check(vector)
         if self._waits:
             self._wait(vector, repeats)
-        self._vectors.append(vector)
-        self._tags.append(tag)
-        self._repeats.append(repeats)
+        executed = self._executed
+        executed.vectors.append(vector)
+        executed.tags.append(tag)
+        executed.repeats.append(repeats)
+        executed.starts.append(self._next_id)
+        self._next_id += repeats
 
     def _wait(self, vector: Vector, repeats: int) -> None:
         vector_s = self._options.vector_s
@@ -169,41 +211,34 @@ class SimDevice:
         Raises
         ------
         CardError
-            If the card is not open.
+            If the card is not open, or its log cannot be written or read.
+        """
+        return self.dump_profile()()
+
+    def dump_profile(self) -> Callable[[], pa.Table]:
+        """Drain the profiler now, and leave reading it to the function that is returned.
+
+        Raises
+        ------
+        CardError
+            If the card is not open, or its log cannot be written.
         """
         if not self._is_open:
             raise CardError(f"{self._slot.card} is not open")
-        vectors, tags, repeats = self._vectors, self._tags, self._repeats
-        self._vectors, self._tags, self._repeats = [], [], []
-        if not vectors:
-            return PROFILE_SCHEMA.empty_table()
-        per_vector = np.array(repeats)
-        n_launches = int(per_vector.sum())
-        first = np.cumsum(per_vector) - per_vector
-        repeat = (np.arange(n_launches) - np.repeat(first, per_vector)).astype(np.int32)
-        ids = [v.vector_id for v, n in zip(vectors, repeats, strict=True) for _ in range(n)]
-        duration_ns = measured_ns(
-            np.repeat(true_durations_ns(vectors), per_vector),
-            ids,
-            repeat,
-            self._options.seed,
-            self._options.noise,
-        )
-        # A profiler's log goes core by core, so launches of one vector are far apart in it.
-        rows = np.random.default_rng(n_launches).permutation(n_launches)
-        return pa.Table.from_arrays(
-            [
-                pa.array(np.repeat(np.array(tags, np.int64), per_vector)[rows]),
-                pa.array(repeat[rows]),
-                pa.array(duration_ns[rows]),
-            ],
-            schema=PROFILE_SCHEMA,
-        )
+        executed, self._executed = self._executed, Executed()
+        if not executed.vectors:
+            return partial(pa.Table.from_batches, [], PROFILE_SCHEMA)
+        seed, noise = self._options.seed, self._options.noise
+        if self._profiler is None:
+            return partial(executed.records, seed, noise)
+        return self._profiler.dump(executed.batch(seed, noise))
 
     def close(self) -> None:
         """Let go of the card; what was not read is lost."""
         self._is_open = False
-        self._vectors, self._tags, self._repeats = [], [], []
+        self._executed = Executed()
+        if self._profiler is not None:
+            self._profiler.close()
 
 
 PROBE_SHAPES = ((1, 1, 64, 64), (1, 1, 128, 256))
@@ -268,6 +303,13 @@ class SimKind:
             "seconds that each vector takes, or true: as long as its launches would (default 0)"
         ),
         "open_s": "seconds that opening a card takes (default 0)",
+        "profiler": (
+            "log: launches are logged in the format of the tt-metal device profiler and read back; "
+            "direct: they are not (default log)"
+        ),
+        "profiler_generation": (
+            f"format of the log: one of {', '.join(GENERATIONS)} (default {DEFAULT_GENERATION})"
+        ),
         **FAULT_OPTION_HELP,
     }
 

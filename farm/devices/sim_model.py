@@ -59,8 +59,8 @@ ROOF_LAUNCH_NS = 650.0
 PEAK_FLOP_PER_NS = 65_536.0
 BANDWIDTH_BYTE_PER_NS = 288.0
 
-_COLUMN_ON_NOC = np.array([1, 2, 3, 4, 6, 7, 8, 9])
-_ROW_ON_NOC = np.array([1, 2, 3, 4, 5, 7, 8, 9])
+COLUMN_ON_NOC = np.array([1, 2, 3, 4, 6, 7, 8, 9])
+ROW_ON_NOC = np.array([1, 2, 3, 4, 5, 7, 8, 9])
 _NOC_SHAPE = (12, 10)
 """Where the 8 x 8 worker cores sit among the nodes of the network: y, x."""
 
@@ -118,7 +118,7 @@ def n_shards(grid: Grid, strategy: str) -> Grid:
         If the strategy is unknown or the grid is not on the card.
     """
     x, y = grid
-    if not (1 <= x <= len(_COLUMN_ON_NOC) and 1 <= y <= len(_ROW_ON_NOC)):
+    if not (1 <= x <= len(COLUMN_ON_NOC) and 1 <= y <= len(ROW_ON_NOC)):
         raise InvalidVectorError(f"core grid {x}x{y} is not on a card of 8x8 worker cores")
     match strategy:
         case "BLOCK":
@@ -216,7 +216,7 @@ def _busiest_link(share: Floats, input_grid: Grid, output_grid: Grid) -> tuple[f
 
 
 def _places(core: Ints, grid: Grid) -> tuple[Ints, Ints]:
-    return _COLUMN_ON_NOC[core % grid[0]], _ROW_ON_NOC[core // grid[0]]
+    return COLUMN_ON_NOC[core % grid[0]], ROW_ON_NOC[core // grid[0]]
 
 
 def _convoy(share: Floats) -> float:

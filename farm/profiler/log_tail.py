@@ -5,7 +5,8 @@ are complete and keeps the rows of the others for the next time; `LogTail.take_a
 everything.
 
 **Call them when a dump has returned, never in the middle of one**: a launch whose cores have only
-been written in part looks complete.  `LogTail.absorb` may be called at any time.
+been written in part looks complete.  `LogTail.absorb` may be called at any time.  Where the next dump may
+be under way already, say where the one to be read ended.
 
 The log may be deleted, renamed or truncated between two calls.  What the old one still held is read
 first, if it can be (not after a truncation); its open launches are handed out with the next call,
@@ -81,8 +82,14 @@ class LogTail:
         """Rows held of launches that were not handed out."""
         return self._window.n_rows
 
-    def absorb(self) -> int:
+    def absorb(self, end: int | None = None) -> int:
         """Read what has been added, as far as there are whole lines.
+
+        Parameters
+        ----------
+        end : int, optional
+            Offset in the file before which to stop: its length when the dump had returned.  Only
+            for a log that is not replaced before it has been read.
 
         Returns
         -------
@@ -90,19 +97,25 @@ class LogTail:
             Bytes read.
         """
         try:
-            return self._absorb()
+            return self._absorb(end)
         except OSError as error:
             raise FormatError(f"{self.path}: cannot be read: {error.strerror}") from error
 
-    def take(self) -> Profile:
-        """Read on, and hand out the launches that are complete; to be called after a dump."""
-        self.absorb()
-        return self._profile(self._window.take_complete(), is_all=False)
+    def take(self, end: int | None = None) -> Profile:
+        """Read on, and hand out the launches that are complete; to be called after a dump.
+
+        Parameters
+        ----------
+        end : int, optional
+            See `absorb`.
+        """
+        self.absorb(end)
+        return self._profile(self._window.take_complete(), False, end)
 
     def take_all(self) -> Profile:
         """Read on, and hand out all launches; those that are not complete say so."""
         self.absorb()
-        return self._profile(self._window.take_all(), is_all=True)
+        return self._profile(self._window.take_all(), True, None)
 
     def close(self) -> None:
         """Let go of the file; may be called twice."""
@@ -121,7 +134,7 @@ class LogTail:
     ) -> None:
         self.close()
 
-    def _absorb(self) -> int:
+    def _absorb(self, end: int | None) -> int:
         n_bytes = 0
         while True:
             if self._file is None:
@@ -131,11 +144,11 @@ class LogTail:
                     return n_bytes
             if self._was_rewritten():
                 self._begin_anew()
-            n_bytes += self._read_on()
+            n_bytes += self._read_on(end)
             if self._is_current():
                 return n_bytes
             # Once more: lines may have come between the last read and the look at the path.
-            n_bytes += self._read_on()
+            n_bytes += self._read_on(end)
             self.close()
             self._begin_anew()
 
@@ -177,12 +190,13 @@ class LogTail:
             self._tables.append(launch_table(lines, self._header.chip_mhz, self._before))
         self._ready = []
 
-    def _read_on(self) -> int:
+    def _read_on(self, stop: int | None) -> int:
         file, n_bytes, size = self._open_file(), 0, PIECE_BYTES
         if self._header is None and not self._read_header():
             return 0
         while True:
-            text = os.pread(file, size, self._offset)
+            wanted = size if stop is None else max(min(size, stop - self._offset), 0)
+            text = os.pread(file, wanted, self._offset)
             end = text.rfind(b"\n") + 1
             if end == 0:
                 if len(text) < size:
@@ -219,7 +233,7 @@ class LogTail:
         if self._window.n_rows > WINDOW_ROWS:
             self._ready += self._window.take_left_behind()
 
-    def _profile(self, lines: list[LaunchLines], is_all: bool) -> Profile:
+    def _profile(self, lines: list[LaunchLines], is_all: bool, end: int | None) -> Profile:
         tables = self._tables
         every = self._ready + lines
         self._ready, self._tables = [], []
@@ -242,13 +256,14 @@ class LogTail:
             n_repeated,
             counts.n_bad_lines,
             tuple(counts.bad_lines),
-            self._n_torn_bytes(),
+            self._n_torn_bytes(end),
         )
 
-    def _n_torn_bytes(self) -> int:
+    def _n_torn_bytes(self, end: int | None) -> int:
         if self._file is None:
             return 0
-        return max(os.fstat(self._file).st_size - self._offset, 0)
+        end = os.fstat(self._file).st_size if end is None else end
+        return max(end - self._offset, 0)
 
     def _drop_everything(self) -> None:
         self._window.take_all()
