@@ -15,6 +15,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,15 +88,17 @@ class LaunchBatch:
         last = np.cumsum(n_launches)
         first = last - n_launches
         n_zones = n_launches * self.grid.prod(axis=1) * self.n_riscs
-        cycles = np.concatenate([[0], np.cumsum(self.cycles + _PAUSE_CYCLES)])[first]
-        piece = np.zeros(len(first), bool)
-        for before, most in (
-            (first, _MOST_LAUNCHES_AT_ONCE),
-            (np.cumsum(n_zones) - n_zones, _MOST_ZONES_AT_ONCE),
-            (cycles, _MOST_CYCLES_AT_ONCE),
+        until = np.concatenate([[0], np.cumsum(self.cycles + _PAUSE_CYCLES)])
+        is_first = np.zeros(len(first), bool)
+        for after, amount, most in (
+            (last, n_launches, _MOST_LAUNCHES_AT_ONCE),
+            (np.cumsum(n_zones), n_zones, _MOST_ZONES_AT_ONCE),
+            (until[last], until[last] - until[first], _MOST_CYCLES_AT_ONCE),
         ):
-            piece |= np.diff(before // most, prepend=-1) != 0
-        edges = [*np.flatnonzero(piece).tolist(), len(first)]
+            # A vector that is too large stands alone.
+            for edge in (after - amount, after):
+                is_first |= np.diff(edge // most, prepend=-1) != 0
+        edges = [*np.flatnonzero(is_first).tolist(), len(first)]
         return [
             LaunchBatch(
                 self.tag[a:b],
@@ -198,6 +201,7 @@ class SimProfiler:
         self._logs: deque[_Log] = deque()
         self._n_logs = 0
         self._clock = FIRST_CYCLE
+        self._remove: Callable[[], object] | None = None
 
     def open(self) -> None:
         """Make a directory for the logs, and remove those of dead processes.
@@ -214,14 +218,14 @@ class SimProfiler:
             self._folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=home))
         except OSError as error:
             raise CardError(f"no directory for the profiler's log: {error}") from error
+        # Also when the process ends without closing the card.
+        self._remove = weakref.finalize(self, _remove, self._folder, self._logs)
 
     def close(self) -> None:
         """Remove the logs; what was not read is lost."""
-        while self._logs:
-            self._logs.pop().remove()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        if self._remove is not None:
+            self._remove()
+        self._remove = self._folder = None
 
     def dump(self, batch: LaunchBatch) -> Callable[[], pa.Table]:
         """Write the launches of a batch.
@@ -303,6 +307,13 @@ class SimProfiler:
             ],
             schema=PROFILE_SCHEMA,
         )
+
+
+def _remove(folder: Path, logs: deque[_Log]) -> None:
+    """Remove a card's directory with its logs."""
+    while logs:
+        logs.pop().remove()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_leftovers(home: Path) -> None:

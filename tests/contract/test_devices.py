@@ -45,6 +45,16 @@ class TestSimThatWaitsAsLongAsACard(TestSim):
         return {"device_time": "true", "seed": "7", "noise": "0.02"}
 
 
+class TestSimWithAnOldLog(TestSim):
+    def options(self) -> Mapping[str, str]:
+        return {"profiler": "log", "profiler_generation": "v1"}
+
+
+class TestSimWithoutALog(TestSim):
+    def options(self) -> Mapping[str, str]:
+        return {"profiler": "direct"}
+
+
 class TestSimOfAnotherOp(DeviceContract):
     def kind(self) -> DeviceKind:
         return sim.KIND
