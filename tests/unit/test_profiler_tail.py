@@ -191,3 +191,18 @@ def test_another_file_is_refused(path: Path) -> None:
     path.write_bytes(b"no log\nat all\n")
     with LogTail(path) as tail, pytest.raises(FormatError, match="line 1: no log"):
         tail.take()
+
+
+def test_a_read_ends_where_its_dump_ended(path: Path) -> None:
+    writer, ends = LogWriter(path), []
+    for first in (1, 6, 11):
+        _dump(writer, 5, first)
+        ends.append(path.stat().st_size)
+    with LogTail(path) as tail:
+        for first, end in zip((1, 6, 11), ends, strict=True):
+            profile = tail.take(end)
+            assert _ids(profile) == list(range(first, first + 5))
+            assert profile.n_torn_bytes == 0
+            assert tail.offset == end
+            assert tail.take(end).launches.num_rows == 0
+        assert tail.take(ends[-1] - 1).launches.num_rows == 0
