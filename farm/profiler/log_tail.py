@@ -5,8 +5,8 @@ are complete and keeps the rows of the others for the next time; `LogTail.take_a
 everything.
 
 **Call them when a dump has returned, never in the middle of one**: a launch whose cores have only
-been written in part looks complete.  `LogTail.absorb` may be called at any time.  Where the next dump may
-be under way already, say where the one to be read ended.
+been written in part looks complete.  `LogTail.absorb` may be called at any time.  Where the next
+dump may be under way already, say where the one to be read ended.
 
 The log may be deleted, renamed or truncated between two calls.  What the old one still held is read
 first, if it can be (not after a truncation); its open launches are handed out with the next call,
