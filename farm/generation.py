@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from farm.catalog import load_sweep
 from farm.errors import DamagedStoreError, DifferentSweepError, StoreAccessError, UsageError
 from farm.store.directory import OWN_ENTRIES, SweepDirectory
 from farm.store.files import Files, StoreAccess
@@ -31,6 +32,7 @@ from farm.store.shards import (
 )
 from sweeps.errors import SpecError
 from sweeps.generate import SuiteSelection, select, vectors
+from sweeps.limits import limited
 from sweeps.space import Sweep
 
 SHARD_ROWS = 1 << 16
@@ -299,6 +301,27 @@ def _publish_manifest(
     if not files.publish(FILE_NAME, manifest.encode()):
         raise DifferentSweepError(f"{path}: another process has just generated a sweep here")
     return manifest
+
+
+def plan_of(manifest: Manifest, timeout_s: float | None = None) -> Plan:
+    """Return the plan that a generated sweep was made from, ids stored or not.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Of the sweep.
+    timeout_s : float or None
+        Another timeout; it does not change which sweep it is.
+
+    Raises
+    ------
+    FarmError, SpecError
+        If the sweep cannot be loaded any more.
+    """
+    sweep = limited(load_sweep(manifest.source), list(manifest.limits))
+    chunk_rows = int(manifest.declaration["chunk_rows"])
+    sweep = overridden(sweep, manifest.repeats, timeout_s or manifest.timeout_s, chunk_rows)
+    return Plan(sweep, manifest.source, tuple(manifest.limits))
 
 
 def overridden(

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from farm.catalog import load_sweep
 from farm.errors import FarmError
-from farm.generation import Plan, open_or_generate, overridden
+from farm.generation import open_or_generate, plan_of
 from farm.store.check import ERROR, CheckResult, verify
 from farm.store.directory import SweepDirectory
 from farm.store.files import StoreAccess
 from farm.store.journal import decode_journal, encode_frame
 from sweeps.errors import SpecError
-from sweeps.limits import limited
 
 
 @dataclass(frozen=True)
@@ -79,16 +77,15 @@ def _regenerate(directory: SweepDirectory, files: list[str]) -> list[str]:
     manifest = directory.manifest
     listed = {entry.file: entry.sha256 for entry in manifest.shards}
     try:
-        sweep = limited(load_sweep(manifest.source), list(manifest.limits))
-        chunk_rows = int(manifest.declaration["chunk_rows"])
-        sweep = overridden(sweep, manifest.repeats, manifest.timeout_s, chunk_rows)
+        plan = plan_of(manifest)
     except (FarmError, SpecError) as error:
         return [f"{file}: cannot be regenerated: {error}" for file in files]
     actions = []
     with tempfile.TemporaryDirectory() as name:
         for stores_ids in (True, False):
-            plan = Plan(sweep, manifest.source, manifest.limits, stores_ids)
-            made = open_or_generate(Path(name) / str(stores_ids), plan)
+            made = open_or_generate(
+                Path(name) / str(stores_ids), replace(plan, stores_ids=stores_ids)
+            )
             for entry in made.manifest.shards:
                 if entry.file in files and entry.sha256 == listed.get(entry.file):
                     directory.replace(entry.file, (made.path / entry.file).read_bytes())

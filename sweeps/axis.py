@@ -226,11 +226,7 @@ class Axis:
 
     def format(self, value: Value) -> str:
         """Write one value as text, so that `parse` reads it back."""
-        if isinstance(value, tuple):
-            return "x".join(str(part) for part in value)
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        return str(value)
+        return format_value(value)
 
 
 def _whole(name: str, value: int) -> int:
@@ -238,6 +234,15 @@ def _whole(name: str, value: int) -> int:
         return operator.index(value)
     except TypeError:
         raise SpecError(f"axis {name}: value {value!r} is not a whole number") from None
+
+
+def format_value(value: Value) -> str:
+    """Write one value of any axis as text."""
+    if isinstance(value, tuple):
+        return "x".join(str(part) for part in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
 
 
 def _ordinals(n: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import typer
 
 from farm.catalog import load_sweep, resolve_source
 from farm.errors import UsageError
-from farm.generation import Plan, overridden
+from farm.generation import Plan, overridden, plan_of
 from farm.store.directory import OWN_ENTRIES, SweepDirectory, remove_sweep
 from farm.store.files import StoreAccess
 from farm.store.manifest import FILE_NAME
@@ -80,10 +80,7 @@ def make_plan(
             raise UsageError(
                 f"{sweep} holds a generated sweep; --limit, --repeats and --chunk cannot change it"
             )
-        known = limited(load_sweep(manifest.source), list(manifest.limits))
-        chunk_rows = int(manifest.declaration["chunk_rows"])
-        known = overridden(known, manifest.repeats, timeout_s or manifest.timeout_s, chunk_rows)
-        return Plan(known, manifest.source, manifest.limits), Path(sweep)
+        return plan_of(manifest, timeout_s), Path(sweep)
     source = resolve_source(sweep)
     declared = limited(load_sweep(source), limits)
     return Plan(overridden(declared, repeats, timeout_s, chunk_rows), source, tuple(limits)), None

@@ -175,7 +175,7 @@ class SweepDirectory:
         if meta.chunk != chunk_id or meta.fingerprint != self.manifest.fingerprint:
             raise DamagedStoreError(
                 f"result {path} belongs to chunk {meta.chunk} of sweep {meta.fingerprint[:12]}, "
-                f"not to this one. Move the file away and run the sweep again"
+                f"not to this one. Set it aside with `farm check --repair` and run again"
             )
         return table
 

@@ -36,6 +36,7 @@ from typing import Any
 from farm.chunk import Chunk
 from farm.errors import DamagedStoreError
 from farm.store.checksum import sealed, unsealed
+from sweeps.axis import format_value
 
 FORMAT = 1
 FILE_NAME = "sweep.json"
@@ -51,11 +52,7 @@ class AxisInfo:
 
     def format(self, value: Any) -> str:
         """Write a value as text, as `sweeps.axis.Axis.format` does."""
-        if self.components:
-            return "x".join(str(part) for part in value)
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        return str(value)
+        return format_value(tuple(value) if self.components else value)
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,6 @@ def _decode_meta(metadata: Mapping[bytes, bytes] | None) -> ResultMeta:
 
 def _damaged(path: Path, error: Exception) -> DamagedStoreError:
     return DamagedStoreError(
-        f"result {path} is damaged: {error}. Move the file away and run the sweep again: its chunk "
-        f"is then measured anew"
+        f"result {path} is damaged: {str(error).rstrip('.')}. Set it aside with `farm check "
+        f"--repair` and run the sweep again: its chunk is then measured anew"
     )
