@@ -1,0 +1,10 @@
+"""``farm op-model estimate``."""
+
+from __future__ import annotations
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    del app

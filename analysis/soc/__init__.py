@@ -1,0 +1,1 @@
+"""SoC models: what would another chip do?  Roofline, power, scaling, exploration, sensitivity."""
