@@ -1,0 +1,180 @@
+"""Many descriptors in columns: sizes as numbers, everything else as an index of few distinct ones.
+
+The columns of a table are named as the fields of `analysis.op_model.descriptor.Descriptor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.op_model.descriptor import (
+    LARGEST_SIZE,
+    LEAST_SIZES,
+    Descriptor,
+    Sizes,
+    Traits,
+    contradiction,
+    effective_op,
+)
+from analysis.op_model.formats import data_format, fidelity, vector_mode
+from analysis.op_model.ops import category
+from farm.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Integers = npt.NDArray[np.int64]
+
+_TEXTS = ("op", "arch", "input_format", "output_format", "fidelity", "vector_mode", "attribute")
+_FLAGS = ("approx", "l1_accumulate")
+_DEFAULTS: dict[str, Any] = Descriptor("nop").as_json() | {"input_format": ""}
+
+
+@dataclass(frozen=True, eq=False)
+class Descriptors:
+    """Many descriptors.
+
+    Attributes
+    ----------
+    sizes : Sizes
+        One int64 column each, shape (n,).
+    traits : tuple of Traits
+        The distinct ones, in order of first appearance.
+    trait_of_row : ndarray
+        Index into `traits`, shape (n,).
+    """
+
+    sizes: Sizes
+    traits: tuple[Traits, ...]
+    trait_of_row: npt.NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.trait_of_row)
+
+    @classmethod
+    def of(cls, descriptors: Iterable[Descriptor]) -> Descriptors:
+        """Put single descriptors into columns."""
+        given = list(descriptors)
+        columns = zip(*(d.sizes for d in given), strict=True) if given else ([],) * len(Sizes())
+        index: dict[Traits, int] = {}
+        rows = [index.setdefault(d.traits, len(index)) for d in given]
+        sizes = Sizes(*(np.asarray(column, np.int64) for column in columns))
+        return cls(sizes, tuple(index), np.asarray(rows, np.intp))
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> Descriptors:
+        """Take the columns of a table; those that are missing have their defaults.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Columns named as the fields of `Descriptor`; others are ignored.
+
+        Raises
+        ------
+        UsageError
+            If `op` is missing or a value is bad; the message names the row, counted from 0.
+        """
+        if "op" not in frame:
+            raise UsageError("the table has no column op: which operation?")
+        sizes = _sizes(frame)
+        is_sparse = sizes.nz_tiles > 0
+        raw, rows = _distinct(frame, is_sparse)
+        traits = []
+        for i, values in enumerate(raw):
+            try:
+                traits.append(_traits(values))
+            except UsageError as error:
+                raise UsageError(f"row {np.flatnonzero(rows == i)[0]}: {error}") from error
+        table = cls(sizes, tuple(traits), rows)
+        table._check()
+        return table
+
+    def _check(self) -> None:
+        """Refuse rows that make no sense as a whole; those of one trait differ in few ways."""
+        s = self.sizes
+        pattern = ((self.trait_of_row * 2 + (s.mblock_k > 0)) * 2 + (s.ublock_kt > 0)) * 2 + (
+            s.nz_tiles > 0
+        )
+        _, first = np.unique(pattern, return_index=True)
+        for row in np.sort(first):
+            sizes = Sizes(*(int(column[row]) for column in s))
+            reason = contradiction(self.traits[self.trait_of_row[row]], sizes)
+            if reason:
+                raise UsageError(f"row {row}: {reason}")
+
+
+def _sizes(frame: pd.DataFrame) -> Sizes:
+    n = len(frame)
+    columns = []
+    for name, least in zip(Sizes._fields, LEAST_SIZES, strict=True):
+        if name not in frame:
+            columns.append(np.full(n, _DEFAULTS[name], np.int64))
+            continue
+        given = frame[name].to_numpy()
+        try:
+            numbers = np.asarray(given, np.float64 if given.dtype.kind not in "iu" else None)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"column {name}: not all values are whole numbers: {error}") from error
+        with np.errstate(invalid="ignore"):
+            is_bad = ~((numbers >= least) & (numbers <= LARGEST_SIZE) & (numbers % 1 == 0))
+        if is_bad.any():
+            row = int(np.argmax(is_bad))
+            raise UsageError(
+                f"row {row}: {name} is {given[row]!s}: it has to be a whole number, {least} to "
+                f"{LARGEST_SIZE}"
+            )
+        columns.append(numbers.astype(np.int64))
+    return Sizes(*columns)
+
+
+def _distinct(
+    frame: pd.DataFrame, is_sparse: npt.NDArray[np.bool_]
+) -> tuple[list[dict[str, Any]], npt.NDArray[np.intp]]:
+    """Return the distinct combinations of everything that is no size, and which one a row has."""
+    import pandas as pd
+
+    index = is_sparse.astype(np.int64)
+    levels: list[tuple[str, Any]] = [("is_sparse", np.array([False, True]))]
+    for name in (*_TEXTS, *_FLAGS):
+        if name not in frame:
+            continue
+        codes, values = pd.factorize(frame[name], use_na_sentinel=False)
+        levels.append((name, np.asarray(values, object)))
+        index = index * len(values) + codes
+    rows, distinct = pd.factorize(index)
+    combinations = []
+    for number in np.asarray(distinct).tolist():
+        combination = dict(_DEFAULTS)
+        for name, values in reversed(levels):
+            number, code = divmod(number, len(values))  # noqa: PLW2901 - mixed radix
+            combination[name] = values[code]
+        combinations.append(combination)
+    return combinations, np.asarray(rows, np.intp)
+
+
+def _traits(values: dict[str, Any]) -> Traits:
+    for name in _TEXTS:
+        if not isinstance(values[name], str):
+            raise UsageError(f"{name} is {values[name]!r}: it has to be a text")
+    for name in _FLAGS:
+        if values[name] not in {True, False}:
+            raise UsageError(f"{name} is {values[name]!r}: it has to be true or false")
+    category(values["op"])
+    output = data_format(values["output_format"])
+    return Traits(
+        effective_op(values["op"], values["attribute"], bool(values["is_sparse"])),
+        values["arch"],
+        str(data_format(values["input_format"] or output)),
+        str(output),
+        str(fidelity(values["fidelity"])),
+        str(vector_mode(values["vector_mode"])),
+        bool(values["approx"]),
+        bool(values["l1_accumulate"]),
+        values["attribute"],
+    )
