@@ -8,5 +8,6 @@ BUILTIN: dict[str, str] = {
     "matmul": "sweeps.matmul",
     "eltwise": "sweeps.eltwise",
     "memcpy": "sweeps.memcpy",
+    "soc-design": "sweeps.soc_design",
 }
 """Sweep name -> module that defines it as ``SWEEP``."""

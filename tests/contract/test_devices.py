@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from analysis import model_device
 from farm.devices import cpu, sim
 from farm.devices.device import DeviceKind
 from farm.testing.device_contract import DeviceContract
-from sweeps import eltwise, matmul, memcpy, reshard
+from sweeps import eltwise, matmul, memcpy, reshard, soc_design
 from sweeps.axis import Axis, Value
 from sweeps.space import Feature, Sweep
 
@@ -132,3 +133,22 @@ class TestCpuWithAKernelOfTheSweep(DeviceContract):
 
     def good_params(self) -> Sequence[Mapping[str, Value]]:
         return [{"n": 10}, {"n": 1000}]
+
+
+class TestModel(DeviceContract):
+    def kind(self) -> DeviceKind:
+        return model_device.KIND
+
+    def sweep(self) -> Sweep:
+        return soc_design.SWEEP
+
+    def good_params(self) -> Sequence[Mapping[str, Value]]:
+        return [{**model_device.PROBE_PARAMS, "sms": sms} for sms in (16, 24)]
+
+    def failing_params(self) -> Mapping[str, Value]:
+        return {**model_device.PROBE_PARAMS, "chiplets": -1}
+
+
+class TestModelOfAnotherWorkload(TestModel):
+    def options(self) -> Mapping[str, str]:
+        return {"workload": "gemm:1x4096x4096"}
