@@ -12,9 +12,7 @@ log that has grown large is followed by a new one, which is removed once nothing
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
-import tempfile
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -26,11 +24,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from farm.card_lock import private_folder
 from farm.devices.device import PROFILE_SCHEMA
+from farm.devices.launch_ranges import LaunchRanges
+from farm.devices.profiler_folder import new_folder
 from farm.devices.sim_model import COLUMN_ON_NOC, ROW_ON_NOC
 from farm.errors import CardError, FormatError
-from farm.profiler.launch_join import id_modulus, join_launches, run_host_ids
+from farm.profiler.launch_join import run_host_ids
 from farm.profiler.log_format import CLOCK_BITS, Generation
 from farm.profiler.log_tail import LogTail
 from farm.profiler.log_writer import LogWriter, ZoneTimes
@@ -212,12 +211,7 @@ class SimProfiler:
             If that is not possible.
         """
         self.close()
-        try:
-            home = private_folder("profiler")
-            _remove_leftovers(home)
-            self._folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=home))
-        except OSError as error:
-            raise CardError(f"no directory for the profiler's log: {error}") from error
+        self._folder = new_folder()
         # Also when the process ends without closing the card.
         self._remove = weakref.finalize(self, _remove, self._folder, self._logs)
 
@@ -279,34 +273,8 @@ class SimProfiler:
             raise CardError(f"the profiler's log cannot be read: {error}") from error
         batch = dump.batch
         repeats = batch.stop - batch.start
-        is_accepted = np.zeros(len(repeats), bool)
-        last = np.cumsum(repeats)
-        duration_ns = np.empty(int(last[-1]))
-        # Vectors that ran equally often are joined together.  A vector with more launches than
-        # there are ids cannot be told from itself.
-        for n in np.unique(repeats[(repeats > 0) & (repeats <= id_modulus(self._generation))]):
-            own = np.flatnonzero(repeats == n)
-            joined = join_launches(
-                profile.launches,
-                self._generation,
-                batch.start[own],
-                batch.stop[own],
-                int(n),
-                chip=self._chip,
-                n_bad_lines=profile.n_bad_lines,
-            )
-            is_accepted[own] = joined.is_accepted
-            duration_ns[(last[own] - n)[:, None] + np.arange(n)] = joined.durations_ns
-        is_kept = np.repeat(is_accepted, repeats)
-        repeat = np.arange(len(duration_ns)) - np.repeat(last - repeats, repeats)
-        return pa.Table.from_arrays(
-            [
-                pa.array(np.repeat(batch.tag, repeats)[is_kept]),
-                pa.array(repeat[is_kept].astype(np.int32)),
-                pa.array(duration_ns[is_kept]),
-            ],
-            schema=PROFILE_SCHEMA,
-        )
+        ranges = LaunchRanges(batch.tag, batch.start, batch.stop, repeats, np.zeros_like(repeats))
+        return ranges.records(profile, self._generation, self._chip)
 
 
 def _remove(folder: Path, logs: deque[_Log]) -> None:
@@ -314,21 +282,3 @@ def _remove(folder: Path, logs: deque[_Log]) -> None:
     while logs:
         logs.pop().remove()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_leftovers(home: Path) -> None:
-    """Remove directories of processes that were killed."""
-    for folder in home.iterdir():
-        pid = folder.name.partition("-")[0]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
