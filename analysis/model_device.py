@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 import farm
+from analysis.soc.config import SoCConfig
 from analysis.soc.design_workload import DEFAULT_WORKLOAD, DesignWorkload
-from analysis.soc.evaluation import time_ns
+from analysis.soc.evaluation import PARAMETERS, Designs, Setting
 from farm.devices.device import (
     PROFILE_SCHEMA,
     CardControl,
@@ -32,34 +33,37 @@ from sweeps.soc_design import SWEEP
 from sweeps.space import Sweep
 from sweeps.vector import Vector, vector_id
 
-_AXES = tuple(axis.name for axis in SWEEP.axes)
+_KNOWN = frozenset(PARAMETERS)
 
 
-def _workload(options: Mapping[str, str]) -> DesignWorkload:
-    return DesignWorkload.parse(options.get("workload", DEFAULT_WORKLOAD))
+def _setting(options: Mapping[str, str]) -> Setting:
+    return Setting(workload=DesignWorkload.parse(options.get("workload", DEFAULT_WORKLOAD)))
 
 
 @dataclass(slots=True)
 class _Executed:
     """Designs since the profiler was drained, in the order of execution."""
 
-    params: list[Sequence[Value]] = field(default_factory=list)
+    params: list[Mapping[str, Value]] = field(default_factory=list)
     tags: list[int] = field(default_factory=list)
     repeats: list[int] = field(default_factory=list)
 
-    def records(self, workload: DesignWorkload) -> pa.Table:
+    def records(self, setting: Setting) -> pa.Table:
         """Evaluate them at once; columns of `PROFILE_SCHEMA`."""
         if not self.tags:
             return PROFILE_SCHEMA.empty_table()
         repeats = np.array(self.repeats)
-        columns = dict(zip(_AXES, np.array(self.params, np.float64).T, strict=True))
+        columns = {
+            name: np.array([params[name] for params in self.params], np.float64)
+            for name in self.params[0]
+        }
         first = np.cumsum(repeats) - repeats
         repeat = np.arange(repeats.sum()) - np.repeat(first, repeats)
         return pa.Table.from_arrays(
             [
                 pa.array(np.repeat(np.array(self.tags, np.int64), repeats)),
                 pa.array(repeat.astype(np.int32)),
-                pa.array(np.repeat(time_ns(columns, workload), repeats)),
+                pa.array(np.repeat(Designs(columns, setting)["time_ns"], repeats)),
             ],
             schema=PROFILE_SCHEMA,
         )
@@ -70,7 +74,7 @@ class ModelDevice:
 
     def __init__(self, slot: CardSlot) -> None:
         self._slot = slot
-        self._workload = _workload(slot.options)
+        self._setting = _setting(slot.options)
         self._is_open = False
         self._executed = _Executed()
 
@@ -82,7 +86,7 @@ class ModelDevice:
             kind=self._slot.kind,
             arch="soc-model",
             software={"sweepfarm": farm.__version__, "numpy": np.__version__},
-            details={"workload": self._workload.text},
+            details={"workload": self._setting.workload.text},
         )
 
     def open(self) -> None:
@@ -107,12 +111,13 @@ class ModelDevice:
             raise UnsupportedVectorError(
                 f"the model device evaluates vectors of {SWEEP.name}, not of {vector.op!r}"
             )
-        values = [vector.params[name] for name in _AXES]
-        for name, value in zip(_AXES, values, strict=True):
-            if not (isinstance(value, int) and value > 0):
+        for name, value in vector.params.items():
+            if name not in _KNOWN:
+                raise UnsupportedVectorError(f"a design has no parameter {name!r}")
+            if not (isinstance(value, int | float) and value > 0):
                 raise InvalidVectorError(f"{name}={value}: it must be above 0")
         executed = self._executed
-        executed.params.append(values)
+        executed.params.append(vector.params)
         executed.tags.append(tag)
         executed.repeats.append(repeats)
 
@@ -127,7 +132,7 @@ class ModelDevice:
         if not self._is_open:
             raise CardError(f"{self._slot.card} is not open")
         executed, self._executed = self._executed, _Executed()
-        return executed.records(self._workload)
+        return executed.records(self._setting)
 
     def close(self) -> None:
         """Let go of the card; what was not read is lost."""
@@ -135,31 +140,21 @@ class ModelDevice:
         self._executed = _Executed()
 
 
-PROBE_PARAMS: Mapping[str, Value] = {
-    "stacks": 8,
-    "bandwidth_gb_s": 128,
-    "chiplets": 4,
-    "sms": 16,
-    "tensor_cores": 4,
-    "clock_mhz": 2000,
-    "fp16_ops": 128,
-    "area_mm2": 400,
-    "l2_mb": 6,
-}
-"""The published baseline."""
+BASELINE: Mapping[str, int] = {axis.name: int(SoCConfig().value(axis.name)) for axis in SWEEP.axes}
+"""Parameters of the baseline chip, all of them whole."""
 
 
 def probe_vector() -> Vector:
     """Baseline design, at a position that no sweep has."""
-    identity = vector_id(SWEEP.op, PROBE_PARAMS)
-    return Vector(-1, identity, SWEEP.op, PROBE_PARAMS, SWEEP.derive(PROBE_PARAMS))
+    identity = vector_id(SWEEP.op, BASELINE)
+    return Vector(-1, identity, SWEEP.op, BASELINE, SWEEP.derive(BASELINE))
 
 
 class ModelControl:
     """Care of one evaluating card."""
 
     def __init__(self, slot: CardSlot) -> None:
-        self._workload = _workload(slot.options)
+        self._setting = _setting(slot.options)
 
     def reset(self, level: ResetLevel) -> None:
         """Reset the card, which has nothing that a reset could change."""
@@ -174,13 +169,14 @@ class ModelControl:
 
     def probe_is_healthy(self, profile: pa.Table) -> bool:
         """Whether the baseline was evaluated, once per repeat, to what it takes."""
-        columns = {name: np.array([PROBE_PARAMS[name]], np.float64) for name in _AXES}
+        columns = {name: np.array([value], np.float64) for name, value in BASELINE.items()}
+        true_ns = Designs(columns, self._setting)["time_ns"]
         repeats = np.sort(profile["repeat"].to_numpy())
         return bool(
             profile.num_rows
             and np.all(profile["tag"].to_numpy() == 0)
             and np.array_equal(repeats, np.arange(profile.num_rows))
-            and np.all(profile["duration_ns"].to_numpy() == time_ns(columns, self._workload))
+            and np.all(profile["duration_ns"].to_numpy() == true_ns)
         )
 
 
@@ -202,7 +198,7 @@ class ModelKind:
             If an option is unknown or malformed, or `amount` is below 1.
         """
         check_options(self, options)
-        _workload(options)
+        _setting(options)
         if amount is not None and amount < 1:
             raise UsageError(f"model:{amount}: give at least one card")
         return [CardSlot(self.name, index, dict(options)) for index in range(amount or 1)]

@@ -1,7 +1,9 @@
 """Designs of a system on chip: chiplets of SMs with tensor cores, beside stacks of memory.
 
-A vector is one design; the device kind ``model`` says how long a workload takes on it.  The default
-axes hold the published variants and reach from them to the densest silicon that is shipped today.
+A vector is one design; the device kind ``model`` says how long a workload takes on it.  Axes are
+called as the fields of `analysis.soc.config.SoCConfig` are; ``n_sms``, ``area_mm2`` and ``l2_mb``
+are those of one chiplet.  The default axes hold the published variants and reach from them to the
+densest silicon that is shipped today.
 """
 
 import functools
@@ -25,13 +27,13 @@ EDGES_WITH_STACKS = 2
 """Edges of a chiplet that face memory; the others face its neighbours and the outside."""
 
 
-def _n_sms(c: Columns) -> Array:
-    return c["chiplets"] * c["sms"]
+def _n_all_sms(c: Columns) -> Array:
+    return c["n_chiplets"] * c["n_sms"]
 
 
 def _ops_per_cycle(c: Columns) -> Array:
     """Count FP16 operations that the whole SoC does in a cycle."""
-    return _n_sms(c) * c["tensor_cores"] * c["fp16_ops"]
+    return _n_all_sms(c) * c["n_tensor_cores"] * c["fp16_ops_per_cycle"]
 
 
 def _ns_per_teraop(c: Columns) -> Array:
@@ -45,17 +47,17 @@ def _are_positive(c: Columns) -> Array:
 
 
 def _are_shared_evenly(c: Columns) -> Array:
-    return c["stacks"] % np.maximum(c["chiplets"], 1) == 0
+    return c["n_hbm_stacks"] % np.maximum(c["n_chiplets"], 1) == 0
 
 
 def _is_dense_enough(c: Columns) -> Array:
-    per_chiplet = c["sms"] * c["tensor_cores"] * c["fp16_ops"]
+    per_chiplet = c["n_sms"] * c["n_tensor_cores"] * c["fp16_ops_per_cycle"]
     return per_chiplet <= MOST_OPS_PER_CYCLE_MM2 * c["area_mm2"]
 
 
 def _stacks_fit(c: Columns) -> Array:
-    edge_mm = EDGES_WITH_STACKS * c["chiplets"] * np.sqrt(np.maximum(c["area_mm2"], 0))
-    return c["stacks"] * STACK_EDGE_MM <= edge_mm
+    edge_mm = EDGES_WITH_STACKS * c["n_chiplets"] * np.sqrt(np.maximum(c["area_mm2"], 0))
+    return c["n_hbm_stacks"] * STACK_EDGE_MM <= edge_mm
 
 
 SWEEP = Sweep(
@@ -63,13 +65,13 @@ SWEEP = Sweep(
     op="soc_design",
     version="1",
     axes=(
-        Axis.ints("stacks", [4, 8, 16]),
-        Axis.ints("bandwidth_gb_s", [128, 819, 1229]),
-        Axis.ints("chiplets", [2, 4, 8]),
-        Axis.ints("sms", [16, 24, 32, 40, 48, 64]),
-        Axis.ints("tensor_cores", [4, 6, 8]),
+        Axis.ints("n_hbm_stacks", [4, 8, 16]),
+        Axis.ints("hbm_stack_gb_s", [128, 819, 1229]),
+        Axis.ints("n_chiplets", [2, 4, 8]),
+        Axis.ints("n_sms", [16, 24, 32, 40, 48, 64]),
+        Axis.ints("n_tensor_cores", [4, 6, 8]),
         Axis.ints("clock_mhz", [1800, 2000, 2200, 2300, 2500]),
-        Axis.ints("fp16_ops", [128, 160, 192, 256, 512, 1024]),
+        Axis.ints("fp16_ops_per_cycle", [128, 160, 192, 256, 512, 1024]),
         Axis.ints("area_mm2", [300, 320, 350, 380, 400]),
         Axis.ints("l2_mb", [6, 7, 8]),
     ),
@@ -89,8 +91,8 @@ SWEEP = Sweep(
             _is_dense_enough,
         ),
     ),
-    features=(Feature("n_sms", _n_sms), Feature("ns_per_teraop", _ns_per_teraop)),
-    group_by=("stacks", "bandwidth_gb_s"),
+    features=(Feature("n_all_sms", _n_all_sms), Feature("ns_per_teraop", _ns_per_teraop)),
+    group_by=("n_hbm_stacks", "hbm_stack_gb_s"),
     size="ns_per_teraop",
     repeats=1,
     timeout_s=10.0,

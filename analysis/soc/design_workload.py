@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from farm.errors import UsageError
 
 DEFAULT_WORKLOAD = "gemm:8192x8192x8192"
-FP16_BYTES = 2
 
-_GEMM = re.compile(r"gemm:([1-9]\d*)x([1-9]\d*)x([1-9]\d*)")
+_GEMM = re.compile(r"gemm:([1-9]\d{0,8})x([1-9]\d{0,8})x([1-9]\d{0,8})")
 
 
 @dataclass(frozen=True, slots=True)
 class DesignWorkload:
-    """FP16 operations, and bytes between memory and chip.
+    """Operations, and elements that move between memory and chip.
 
     Attributes
     ----------
@@ -23,13 +22,13 @@ class DesignWorkload:
         How it was written.
     flops : float
         Operations.
-    bytes_moved : float
+    n_elements : float
         Compulsory traffic: operands read once, the result written once.
     """
 
     text: str
     flops: float
-    bytes_moved: float
+    n_elements: float
 
     @staticmethod
     def parse(text: str) -> DesignWorkload:
@@ -44,4 +43,8 @@ class DesignWorkload:
         if match is None:
             raise UsageError(f"workload {text!r}: write gemm:MxKxN, such as {DEFAULT_WORKLOAD}")
         m, k, n = (int(edge) for edge in match.groups())
-        return DesignWorkload(text, 2.0 * m * k * n, float(FP16_BYTES * (m * k + k * n + m * n)))
+        return DesignWorkload(text, 2.0 * m * k * n, float(m * k + k * n + m * n))
+
+    def intensity(self, n_bytes: float) -> float:
+        """Arithmetic intensity in flop/byte, with elements of `n_bytes` bytes."""
+        return self.flops / (self.n_elements * n_bytes)

@@ -143,10 +143,10 @@ class TestModel(DeviceContract):
         return soc_design.SWEEP
 
     def good_params(self) -> Sequence[Mapping[str, Value]]:
-        return [{**model_device.PROBE_PARAMS, "sms": sms} for sms in (16, 24)]
+        return [{**model_device.BASELINE, "n_sms": n_sms} for n_sms in (16, 24)]
 
     def failing_params(self) -> Mapping[str, Value]:
-        return {**model_device.PROBE_PARAMS, "chiplets": -1}
+        return {**model_device.BASELINE, "n_chiplets": -1}
 
 
 class TestModelOfAnotherWorkload(TestModel):
