@@ -1,0 +1,1 @@
+"""Unmodified sweep modules of tt-metal as sweeps of this farm."""
