@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweeps.axis import Axis
+from sweeps.axis import Axis, Value
 from sweeps.errors import SpecError
 from sweeps.space import Columns, Feature, Rule, Suite, Sweep
 
@@ -212,3 +212,33 @@ def test_what_decides_the_vectors_changes_the_fingerprint(changes: dict[str, obj
 def test_what_does_not_decide_the_vectors_leaves_the_fingerprint() -> None:
     assert _sweep(timeout_s=99.0).fingerprint == _sweep().fingerprint
     assert _sweep(kernel=lambda params: lambda: params).fingerprint == _sweep().fingerprint
+
+
+def test_suites_may_have_values_of_their_own() -> None:
+    own = {"a": (3, 1), "b": (2, 9)}
+    sweep = _sweep(
+        suite_by=("c",), suite_rules=(), suite_values=lambda pinned: {"n": own[str(pinned["c"])]}
+    )
+    values = {suite.name: suite.axes[0].values for suite in sweep.suites()}
+    assert values == {"a": (1, 3), "b": (2,)}
+    assert sweep.fingerprint == _sweep(suite_by=("c",), suite_rules=()).fingerprint
+
+
+def test_a_suite_without_any_value_left_is_excluded_with_a_reason() -> None:
+    sweep = _sweep(
+        suite_by=("c",),
+        suite_rules=(),
+        suite_values=lambda pinned: {"n": [3] * (pinned["c"] == "a")},
+    )
+    assert [(suite.name, reason) for suite, reason in sweep.suites_with_reasons()] == [
+        ("a", None),
+        ("b", "no value of n is left"),
+    ]
+
+
+def test_suite_values_that_fail_are_named() -> None:
+    def fails(pinned: Mapping[str, Value]) -> Mapping[str, Any]:
+        raise KeyError(f"no suite {pinned['c']}")
+
+    with pytest.raises(SpecError, match="sweep s: suite_values failed: no suite a"):
+        list(_sweep(suite_by=("c",), suite_values=fails).suites())
