@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sweeps.axis import Axis, Value
+from sweeps.columns import Array, Columns
 from sweeps.errors import SpecError
 from sweeps.vector import canonical_json
 
-Array = Any
-"""An ndarray that broadcasts to the candidates; arithmetic on ndarrays is typed as Any."""
+__all__ = ["Array", "Columns", "Feature", "Kernel", "Rule", "Suite", "SuiteValues", "Sweep"]
+
 Kernel = Callable[[Mapping[str, Value]], Callable[[], object]]
+SuiteValues = Callable[[Mapping[str, Value]], Mapping[str, Sequence[Value]]]
 
 RESERVED_NAMES = frozenset(
     {
@@ -39,49 +40,6 @@ RESERVED_NAMES = frozenset(
     }
 )
 """Names that the store uses for its own columns."""
-
-
-class Columns(Mapping[str, Array]):
-    """Values of the axes as arrays that broadcast against each other.
-
-    ``columns["M"]`` is the array of a scalar axis; ``columns["input_grid.x"]`` is one part of a
-    tuple axis.
-    """
-
-    def __init__(self, axes: tuple[Axis, ...], codes: Mapping[str, npt.NDArray[np.intp]]) -> None:
-        self._axes = {axis.name: axis for axis in axes}
-        self._codes = codes
-        self._cache: dict[str, Array] = {}
-
-    def __getitem__(self, key: str) -> Array:
-        if key not in self._cache:
-            self._cache[key] = self._look_up(key)
-        return self._cache[key]
-
-    def _look_up(self, key: str) -> Array:
-        name, _, component = key.partition(".")
-        if name not in self._axes:
-            raise KeyError(f"no axis {name!r}; the axes are {', '.join(self._axes)}")
-        axis, codes = self._axes[name], self._codes[name]
-        if component and not axis.components:
-            raise KeyError(f"axis {name!r} has no parts; {key!r} is not a column")
-        if not axis.components:
-            return axis.array[codes]
-        if component not in axis.components:
-            known = ", ".join(f"{name}.{c}" for c in axis.components)
-            raise KeyError(f"axis {name!r} has the parts {known}; {key!r} is not among them")
-        taken: Array = axis.array[:, axis.components.index(component)][codes]
-        return taken
-
-    def __iter__(self) -> Iterator[str]:
-        for axis in self._axes.values():
-            if axis.components:
-                yield from (f"{axis.name}.{part}" for part in axis.components)
-            else:
-                yield axis.name
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
 
 
 @dataclass(frozen=True)
@@ -156,6 +114,9 @@ class Sweep:
     suite_by : tuple of str
         Axes that are constant within a suite: one suite per combination.  Without them the whole
         sweep is one suite named ``all``.
+    suite_values : Callable or None
+        Where suites sweep different values: values of the `suite_by` axes -> name of another axis
+        -> those of its values that the suite has.  `version` has to say what this depends on.
     rules, suite_rules : tuple of Rule
         Validity of candidates; validity of whole suites (these see the `suite_by` axes only).
     features : tuple of Feature
@@ -193,6 +154,7 @@ class Sweep:
     chunk_rows: int = 1024
     version: str = ""
     kernel: Kernel | None = field(default=None, compare=False)
+    suite_values: SuiteValues | None = field(default=None, compare=False)
     origin: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -278,7 +240,26 @@ class Sweep:
                     f"{', '.join(axis.name for axis in pinned)} so that they differ when joined"
                 )
             names.add(name)
-            yield Suite(name or "all", axes), self._excluded(axes)
+            axes, reason = self._narrowed(axes, values)
+            yield Suite(name or "all", axes), reason or self._excluded(axes)
+
+    def _narrowed(
+        self, axes: tuple[Axis, ...], pinned: Mapping[str, Value]
+    ) -> tuple[tuple[Axis, ...], str | None]:
+        """Leave each axis the values that a suite has; or say which axis is left without any."""
+        if self.suite_values is None:
+            return axes, None
+        try:
+            wanted = {name: set(values) for name, values in self.suite_values(pinned).items()}
+        except Exception as error:
+            raise self.failed("suite_values", error) from error
+        narrowed = []
+        for axis in axes:
+            values = [v for v in axis.values if axis.name not in wanted or v in wanted[axis.name]]
+            if not values:
+                return axes, f"no value of {axis.name} is left"
+            narrowed.append(axis.with_values(values))
+        return tuple(narrowed), None
 
     def _excluded(self, axes: tuple[Axis, ...]) -> str | None:
         if not self.suite_rules:
