@@ -128,15 +128,19 @@ def reference_power(
     l2_mb: Number,
     n_hbm_stacks: Number,
     utilization: Number = 1.0,
+    memory_utilization: Number | None = None,
 ) -> PowerParts:
     """Power as in the published table: linear in what is there, blind to clock and voltage.
 
-    `n_sms` and `l2_mb` are those of one chiplet.
+    `n_sms` and `l2_mb` are those of one chiplet; the memory is as busy as the SMs unless
+    `memory_utilization` is given.
     """
+    if memory_utilization is None:
+        memory_utilization = utilization
     parts = (
         n_sms * n_chiplets * _REFERENCE_SM_W * utilization,
         n_chiplets * l2_mb * _REFERENCE_L2_W_PER_MB * np.sqrt(utilization),
-        n_hbm_stacks * _REFERENCE_STACK_W * utilization,
+        n_hbm_stacks * _REFERENCE_STACK_W * memory_utilization,
         n_chiplets * _REFERENCE_CHIPLET_W,
     )
     total_w = sum(parts) + _REFERENCE_INTERCONNECT_W + _REFERENCE_IO_W

@@ -53,7 +53,7 @@ class Plausible:
     is_count: bool = False
     is_optional: bool = False
 
-    def checked(self, where: str, value: object) -> float | int | None:
+    def checked(self, where: str, value: object) -> float | int:
         """Return `value` as a Python number.
 
         Parameters
@@ -68,8 +68,6 @@ class Plausible:
         ConfigError
             If it is not a plausible number.
         """
-        if value is None and self.is_optional:
-            return None
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise ConfigError(f"{where} = {value!r} is not a number ({self.unit})")
         number = float(value)
@@ -123,7 +121,7 @@ def check_quantities(instance: Any) -> None:
     """
     for declared in fields(instance):
         plausible = declared.metadata.get("plausible")
-        if plausible is not None:
+        value = getattr(instance, declared.name)
+        if plausible is not None and not (value is None and plausible.is_optional):
             where = f"{type(instance).__name__}.{declared.name}"
-            value = plausible.checked(where, getattr(instance, declared.name))
-            object.__setattr__(instance, declared.name, value)
+            object.__setattr__(instance, declared.name, plausible.checked(where, value))
