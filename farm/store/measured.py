@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ class Measured:
 
 def measured(manifest: Manifest, vectors: pa.Table, outcomes: pa.Table) -> Measured:
     """Join the vectors of a chunk with their outcomes, which are in the same order."""
-    is_ok = pc.equal(outcomes["status"].combine_chunks().dictionary_decode(), Status.OK.value)
+    is_ok = _is_ok(outcomes)
     rows = pa.table(
         {
             "group_id": vectors["group_id"].filter(is_ok),
@@ -45,3 +46,31 @@ def measured(manifest: Manifest, vectors: pa.Table, outcomes: pa.Table) -> Measu
     keys = vectors.select(["group_id", *manifest.group_by]).take(pa.array(first)).to_pylist()
     texts = [tuple(axis.format(key[axis.name]) for axis in axes) for key in keys]
     return Measured(rows, dict(zip(ids.tolist(), texts, strict=True)))
+
+
+def measured_columns(
+    vectors: pa.Table, outcomes: pa.Table, names: Sequence[str], statistic: str = "median_ns"
+) -> pa.Table:
+    """Parameters and features of the measured vectors of a chunk, with their durations.
+
+    Parameters
+    ----------
+    vectors, outcomes : pyarrow.Table
+        Of one chunk, in the same order.
+    names : sequence of str
+        Columns of the vectors to keep.
+    statistic : str
+        Which duration over the launches: ``mean_ns``, ``median_ns`` or ``min_ns``.
+
+    Returns
+    -------
+    pyarrow.Table
+        These columns, and ``duration_ns``; one row per vector with status OK.
+    """
+    is_ok = _is_ok(outcomes)
+    rows = vectors.select(list(names)).filter(is_ok)
+    return rows.append_column("duration_ns", outcomes[statistic].filter(is_ok))
+
+
+def _is_ok(outcomes: pa.Table) -> pa.Array:
+    return pc.equal(outcomes["status"].combine_chunks().dictionary_decode(), Status.OK.value)

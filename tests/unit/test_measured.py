@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from farm.store.measured import measured
+from farm.store.measured import measured, measured_columns
 from tests.tiny_sweep import generated, outcomes_of
 
 
@@ -52,3 +52,22 @@ def test_a_group_without_a_measurement_is_named(tmp_path: Path) -> None:
     found = measured(directory.manifest, vectors, failed.set_column(1, "status", status))
     assert found.rows.num_rows == 0
     assert list(found.groups.values()) == [("tiled", "1x1")]
+
+
+@pytest.mark.parametrize("statistic", ["mean_ns", "median_ns", "min_ns"])
+def test_columns_of_the_measured_vectors_stand_beside_their_durations(
+    tmp_path: Path, statistic: str
+) -> None:
+    directory = generated(tmp_path)
+    vectors, outcomes = directory.vectors("00000-00001"), outcomes_of(directory, "00000-00001")
+    found = measured_columns(vectors, outcomes, ["elements", "rows"], statistic)
+    assert found.to_pylist() == [
+        {
+            "elements": vector["elements"],
+            "rows": vector["rows"],
+            "duration_ns": outcome[statistic],
+        }
+        for vector, outcome in zip(vectors.to_pylist(), outcomes.to_pylist(), strict=True)
+        if outcome["status"] == "OK"
+    ]
+    assert 0 < found.num_rows < vectors.num_rows
