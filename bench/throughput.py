@@ -2,95 +2,149 @@
 
 Run ``python bench/throughput.py``; it prints one table.  Device time is real waiting; each vector
 has 10 launches on a small grid, whose log is written and parsed for real (``profiler=log``), except
-in the last row.  Rates of the farm are those of ``farm run``, Ray included, between its first and
-its last progress report; every figure of a row was measured in the same run.
+in the last row.  The bare loop is the device alone in one process, one profiler read per chunk,
+vectors at hand.
+
+Rates of the farm are those of ``farm run``, Ray, store and fits included, while every card is at
+work: between the first vector of the card that began last and the last vector of the card that
+ended first, by the times that are stored with each vector.  Start and end of a run are measured in
+`first_light.py`.  The number in brackets is the share of the bare loop's rate times the number of
+cards; behind it is how many cores all processes of the run kept busy.
 """
 
 from __future__ import annotations
 
 import argparse
+import bisect
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
+import pyarrow as pa
 from first_light import FARM, bare_loop_s
 from rich.console import Console
 from rich.table import Table
 
 from farm.catalog import load_sweep
 from farm.generation import Plan, open_or_generate
+from farm.store.directory import SweepDirectory
 from sweeps.limits import limited
 
-LIMITS = ["input_grid=1x1", "output_grid=1x2,1x3,2x1,2x2,2x3,3x1,3x2"]
+SWEEP = str(Path(__file__).parent / "throughput_sweep.py")
+VECTORS_PER_COPY = 228
 CARDS = (1, 2, 4, 8)
 DEVICE_TIMES_MS = (0.0, 0.1, 1.0, 10.0)
-RUN_S = 8.0
-"""About how long each run measures."""
+MOST_PER_S = {"log": 6_000, "direct": 30_000}
+"""More than one core measures per second, so that no run is over too soon."""
 
 
-def farm_rate(folder: Path, n_cards: int, options: dict[str, str], limits: list[str]) -> float:
-    """Vectors per second of one `farm run`."""
-    command = [FARM, "run", "reshard", "--device", f"sim:{n_cards}", "--json", "--out", str(folder)]
+class Rate(NamedTuple):
+    """How fast a run was while all of its cards were at work."""
+
+    vectors_per_s: float
+    window_s: float
+    busy_cores: float
+
+
+def farm_rate(
+    folder: Path, n_cards: int, options: dict[str, str], limits: list[str], chunk_rows: int
+) -> Rate:
+    """Measure one `farm run`."""
+    command = [FARM, "run", SWEEP, "--device", f"sim:{n_cards}", "--json", "--out", str(folder)]
+    command += ["--chunk", str(chunk_rows)]
     for limit in limits:
         command += ["--limit", limit]
     for key, value in options.items():
         command += ["-o", f"{key}={value}"]
-    samples: list[tuple[float, int]] = []
+    samples: list[tuple[float, float]] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         if run.stdout is None:
             raise RuntimeError("no output to read")
         for line in run.stdout:
-            event = json.loads(line)
-            if event["event"] == "progress":
-                samples.append((time.perf_counter(), int(event["n_done"])))
+            if json.loads(line)["event"] == "progress":
+                samples.append((time.time(), _cpu_s(run.pid)))
     if run.returncode:
         sys.exit(f"{' '.join(command)} ended with {run.returncode}")
-    begun = [i for i, (_, n) in enumerate(samples) if n]
-    done = [i for i, (_, n) in enumerate(samples) if n == samples[-1][1]]
-    (t0, n0), (t1, n1) = samples[begun[0]], samples[done[0]]
-    return (n1 - n0) / (t1 - t0) if t1 > t0 else float("nan")
+    return _steady(folder, samples)
 
 
-def limits_for(n_wanted: int) -> list[str]:
-    """Limits of a sweep with about so many vectors, all of which fit the simulated L1."""
-    # Each tile row adds about 300 vectors over the output grids.
-    edge = 32 * min(20, max(4, n_wanted // 300))
-    return [*LIMITS, f"shape=1x1x32x32..1x1x{edge}x672"]
+def _cpu_s(pid: int) -> float:
+    """Processor seconds of a process and all that came from it."""
+    total_s = 0.0
+    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total_s += times.user + times.system
+    return total_s
 
 
-def row(folder: Path, label: str, device_ms: float, options: dict[str, str]) -> list[str]:
-    limits = limits_for(int(RUN_S * 1000 / max(device_ms, 0.5)))
-    sweep = limited(load_sweep("reshard"), limits)
-    directory = open_or_generate(folder / "bare", Plan(sweep, "reshard"))
+def _steady(folder: Path, samples: list[tuple[float, float]]) -> Rate:
+    """Rate between the last card's first vector and the first card's last one."""
+    directory = SweepDirectory.open(folder)
+    outcomes = pa.concat_tables(
+        directory.outcomes(chunk_id).select(["card", "started_at"])
+        for chunk_id in directory.committed()
+    )
+    by_card = outcomes.group_by("card").aggregate([("started_at", "min"), ("started_at", "max")])
+    begin = max(by_card["started_at_min"].to_pylist()).timestamp()
+    end = min(by_card["started_at_max"].to_pylist()).timestamp()
+    started_s = outcomes["started_at"].cast(pa.int64()).to_numpy() / 1e6
+    n = int(((started_s >= begin) & (started_s < end)).sum())
+    inside = samples[bisect.bisect(samples, (begin,)) : bisect.bisect(samples, (end,))]
+    busy = float("nan")
+    if len(inside) > 1:
+        busy = (inside[-1][1] - inside[0][1]) / (inside[-1][0] - inside[0][0])
+    return Rate(n / (end - begin) if end > begin else float("nan"), end - begin, busy)
+
+
+def row(folder: Path, device_ms: float, profiler: str, cards: list[int], run_s: float) -> list[str]:
+    options = {"device_time": str(device_ms / 1000), "profiler": profiler}
+    most_per_s = MOST_PER_S[profiler]
+    one_card = min(most_per_s, 1000 / device_ms if device_ms else most_per_s)
+    # Chunks of about half a second, so that the cards end together.
+    chunk_rows = int(min(1024, max(32, one_card / 2)))
+    bare_limits = [f"copy=0..{int(run_s / 2 * one_card / VECTORS_PER_COPY)}"]
+    sweep = limited(load_sweep(SWEEP), bare_limits)
+    directory = open_or_generate(folder / "bare", Plan(sweep, SWEEP))
     bare = 1 / bare_loop_s(directory, sweep, options)
-    cells = [label, f"{directory.manifest.n_vectors:,}", f"{bare:,.0f}"]
-    for n_cards in CARDS:
-        rate = farm_rate(folder / f"farm{n_cards}", n_cards, options, limits)
-        cells.append(f"{rate:,.0f} ({rate / (bare * n_cards):.0%})")
+    cells = [f"{device_ms:g} ms, {'log' if profiler == 'log' else 'no log'}", f"{bare:,.0f}"]
+    for n_cards in cards:
+        n_wanted = run_s * min(most_per_s, one_card * n_cards)
+        limits = [f"copy=0..{int(n_wanted / VECTORS_PER_COPY)}"]
+        rate = farm_rate(folder / f"farm{n_cards}", n_cards, options, limits, chunk_rows)
+        share = rate.vectors_per_s / (bare * n_cards)
+        cells.append(f"{rate.vectors_per_s:,.0f} ({share:.0%}) {rate.busy_cores:.2f}")
+        print(f"{cells[0]}, {n_cards} cards: {cells[-1]}, {rate.window_s:.1f} s", file=sys.stderr)
     return cells
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device-ms", type=float, nargs="*", default=DEVICE_TIMES_MS)
+    parser.add_argument("--cards", type=int, nargs="*", default=CARDS)
+    parser.add_argument("--run-s", type=float, default=15.0, help="about how long to measure")
+    parser.add_argument("--no-direct", action="store_true", help="leave the row without log out")
     arguments = parser.parse_args()
     table = Table(
         "device time per vector",
-        "vectors",
         "bare loop /s",
-        *(f"farm, {n} card{'s' * (n > 1)} /s" for n in CARDS),
-        title="share of the bare loop's rate times the number of cards in brackets",
+        *(f"farm, {n} card{'s' * (n > 1)} /s" for n in arguments.cards),
+        title=f"vectors per second, share of the bare loops', busy cores of {os.cpu_count()}",
     )
+    rows = [(device_ms, "log") for device_ms in arguments.device_ms]
+    rows += [] if arguments.no_direct else [(0.0, "direct")]
     with tempfile.TemporaryDirectory() as name:
-        for number, device_ms in enumerate(arguments.device_ms):
-            options = {"device_time": str(device_ms / 1000), "profiler": "log"}
-            cells = row(Path(name) / str(number), f"{device_ms:g} ms, log", device_ms, options)
+        for number, (device_ms, profiler) in enumerate(rows):
+            folder = Path(name) / str(number)
+            cells = row(folder, device_ms, profiler, arguments.cards, arguments.run_s)
             table.add_row(*cells)
-        options = {"profiler": "direct"}
-        table.add_row(*row(Path(name) / "direct", "0 ms, no log", 0.0, options))
     Console(width=140).print(table)
 
 

@@ -26,7 +26,7 @@ import pyarrow as pa
 from farm.card_lock import hold_card
 from farm.catalog import load_sweep
 from farm.devices import registry
-from farm.devices.device import CardSlot, Device, OverlappingDevice
+from farm.devices.device import N_LAUNCHES, CardSlot, Device, OverlappingDevice
 from farm.errors import CardError, OpError, OpFailedError
 from farm.join import join_by_tag
 from farm.lifecycle import Phase, ProgressWriter
@@ -259,6 +259,9 @@ def _finish_batch(
         schema=REPLY_SCHEMA,
     )
     done = {"n_foreign": joined.n_foreign, "read_s": read_s, **times}
+    n_launches = (profile.schema.metadata or {}).get(N_LAUNCHES)
+    if n_launches is not None:
+        done["n_launches"] = int(n_launches)
     return Message(MessageKind.DONE, message.identity, done, reply)
 
 

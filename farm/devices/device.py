@@ -25,6 +25,9 @@ PROFILE_SCHEMA = pa.schema(
     ]
 )
 """Least that `Device.read_profile` returns: one row per measured launch, in any order."""
+N_LAUNCHES = b"n_launches"
+"""Key in the metadata of a profile's schema: launches that the profiler held for it, where they are
+more than the measured ones (warm-up, several programs per vector)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ DEFAULT_NOISE = 0.007
 MOST_NOISE = 0.1
 GENERATIONS = tuple(str(g) for g in Generation if g.has_host_ids)
 DEFAULT_GENERATION = Generation.V5
+DEFAULT_CAPACITY = 1000
+"""Launches that the device profiler's buffer holds unless it is told otherwise."""
 _LEAST_SLEEP_S = 0.001
 
 
@@ -66,6 +68,8 @@ class SimOptions:
         Seconds that opening takes.
     generation : Generation or None
         Format of the profiler's log; None for no log.
+    capacity : int
+        Launches that the profiler's buffer holds between two reads.
     """
 
     seed: int
@@ -73,6 +77,7 @@ class SimOptions:
     vector_s: float | None
     open_s: float
     generation: Generation | None
+    capacity: int
 
     @staticmethod
     def parse(options: Mapping[str, str]) -> SimOptions:
@@ -90,6 +95,7 @@ class SimOptions:
             vector_s=None if device_time == "true" else _number(options, "device_time", 0.0),
             open_s=_number(options, "open_s", 0.0),
             generation=_generation(options),
+            capacity=_capacity(options),
         )
 
 
@@ -105,11 +111,18 @@ def _number(options: Mapping[str, str], name: str, default: float, most: float =
     return value
 
 
-def _whole_number(options: Mapping[str, str], name: str) -> int:
-    text = options.get(name, "0")
+def _whole_number(options: Mapping[str, str], name: str, default: int = 0) -> int:
+    text = options.get(name, str(default))
     if not (text.isascii() and text.isdigit() and int(text) < 1 << 64):
         raise UsageError(f"device option {name}={text!r}: give a whole number from 0 to 2^64 - 1")
     return int(text)
+
+
+def _capacity(options: Mapping[str, str]) -> int:
+    capacity = _whole_number(options, "profiler_capacity", DEFAULT_CAPACITY)
+    if not capacity:
+        raise UsageError("device option profiler_capacity=0: give at least one launch")
+    return capacity
 
 
 def _generation(options: Mapping[str, str]) -> Generation | None:
@@ -133,8 +146,10 @@ class SimDevice:
         self._owed_s = 0.0
         self._is_open = False
         self._executed = Executed()
-        generation = self._options.generation
-        self._profiler = None if generation is None else SimProfiler(slot.index, generation)
+        generation, capacity = self._options.generation, self._options.capacity
+        self._profiler = (
+            None if generation is None else SimProfiler(slot.index, generation, capacity)
+        )
         self._next_id = FIRST_LAUNCH_ID
 
     @property
@@ -155,6 +170,7 @@ class SimDevice:
                 "noise": str(options.noise),
                 "profiler": profiler,
             },
+            profiler_capacity=None if self._profiler is None else options.capacity,
         )
 
     def open(self) -> None:
@@ -309,6 +325,10 @@ class SimKind:
         ),
         "profiler_generation": (
             f"format of the log: one of {', '.join(GENERATIONS)} (default {DEFAULT_GENERATION})"
+        ),
+        "profiler_capacity": (
+            "launches that the profiler's buffer holds between two reads; later ones are dropped "
+            f"(default {DEFAULT_CAPACITY})"
         ),
         **FAULT_OPTION_HELP,
     }

@@ -191,9 +191,12 @@ class SimProfiler:
         Slot number of the card.
     generation : Generation
         Generation of the format that is written.
+    capacity : int
+        Launches that its buffer holds between two dumps; what comes after them is not logged.
     """
 
-    def __init__(self, index: int, generation: Generation) -> None:
+    def __init__(self, index: int, generation: Generation, capacity: int) -> None:
+        self._capacity = capacity
         self._chip, self._device = index % _CHIPS, index % _DEVICES
         self._generation = generation
         self._folder: Path | None = None
@@ -235,17 +238,25 @@ class SimProfiler:
         CardError
             If the log cannot be written, or the profiler is not open.
         """
+        dumps, room = [], self._capacity
         try:
-            return partial(self._read, [self._dumped(piece) for piece in batch.pieces()])
+            for piece in batch.pieces():
+                dumps.append(self._dumped(piece, room))
+                room = max(0, room - len(piece.cycles))
         except OSError as error:
             raise CardError(f"the profiler's log cannot be written: {error}") from error
+        return partial(self._read, dumps)
 
-    def _dumped(self, batch: LaunchBatch) -> _Dump:
+    def _dumped(self, batch: LaunchBatch, room: int) -> _Dump:
         log = self._log()
         n_launches = batch.stop - batch.start
         ids = np.repeat(batch.start + n_launches - np.cumsum(n_launches), n_launches)
         ids = run_host_ids(ids + np.arange(len(ids)), self._generation, self._device)
-        log.n_bytes += log.writer.dump(batch.zone_times(self._clock), ids, self._chip)
+        times = batch.zone_times(self._clock)
+        if len(ids) > room:
+            # As on a card: a full buffer drops markers, and nothing in the log says so.
+            times = times[times.launch < room]
+        log.n_bytes += log.writer.dump(times, ids, self._chip)
         busy = int(batch.cycles.sum()) + len(batch.cycles) * _PAUSE_CYCLES
         self._clock = (self._clock + busy) % (1 << CLOCK_BITS)
         return _Dump(log, log.n_bytes, batch)

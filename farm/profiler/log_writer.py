@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,18 +54,21 @@ class ZoneTimes:
     risc: npt.NDArray[np.integer]
     cycles: npt.NDArray[np.int64]
 
+    def __getitem__(self, which: npt.NDArray[Any]) -> ZoneTimes:
+        return ZoneTimes(
+            self.launch[which],
+            self.core_x[which],
+            self.core_y[which],
+            self.risc[which],
+            self.cycles[which],
+        )
+
     def core_by_core(self) -> ZoneTimes:
         """Sort as a device writes: by core, RISC and launch."""
         order = np.lexsort((self.launch, self.risc, self.core_y, self.core_x))
         if (order == np.arange(len(order))).all():
             return self
-        return ZoneTimes(
-            self.launch[order],
-            self.core_x[order],
-            self.core_y[order],
-            self.risc[order],
-            self.cycles[order],
-        )
+        return self[order]
 
 
 def header_text(generation: Generation, arch: str, chip_mhz: int) -> bytes:

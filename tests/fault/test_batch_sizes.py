@@ -96,3 +96,17 @@ def test_batches_of_one_and_of_all_measure_the_same_on_this_machine() -> None:
     device.close()
     for is_slower in (log_ratio > np.log1p(MARGIN), log_ratio < -np.log1p(MARGIN)):
         assert is_slower.sum(axis=0).max() < rounds - MOST_AGAINST
+
+
+@pytest.mark.parametrize("batch_rows", [None, 50])
+def test_no_batch_is_larger_than_the_profiler_holds(tmp_path: Path, batch_rows: int | None) -> None:
+    options = {"profiler_capacity": "20"}
+    sweep = overridden(limited(load_sweep("reshard"), list(LIMITS)), 3, 1.0, 64)
+    directory = open_or_generate(tmp_path / "sweep", Plan(sweep, "reshard", LIMITS))
+    farm = LocalFarm(tmp_path / "sweep", directory, 1.0)
+    farm.run(n_cards=1, options=options, batch_rows=batch_rows)
+    assert set(farm.statuses().values()) == {"OK"}
+    # A larger batch would have lost records, which is an incident.
+    assert not [r for r in directory.incidents() if r["kind"] == "profiler-records"]
+    for chunk in directory.chunks():
+        assert directory.result_meta(chunk.chunk_id).batch["rows"] * 3 <= 20

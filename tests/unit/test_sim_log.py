@@ -93,7 +93,7 @@ def batch_of(cycles: Sequence[int], start: int, grid: tuple[int, int] = (2, 2)) 
 
 @pytest.fixture
 def profiler() -> Iterator[SimProfiler]:
-    profiler = SimProfiler(0, Generation.V5)
+    profiler = SimProfiler(0, Generation.V5, 1 << 20)
     profiler.open()
     yield profiler
     profiler.close()
@@ -163,7 +163,7 @@ def test_where_batches_are_cut_changes_no_value(
 
 @given(cycles=st.lists(st.integers(1, 1 << 36), min_size=1, max_size=20))
 def test_a_launch_lasts_exactly_as_long_as_it_is_told(cycles: list[int]) -> None:
-    profiler = SimProfiler(0, Generation.V5)
+    profiler = SimProfiler(0, Generation.V5, 1 << 20)
     profiler.open()
     found = profiler.dump(batch_of(cycles, 1))()
     profiler.close()
@@ -207,7 +207,7 @@ def test_a_long_batch_is_dumped_in_pieces(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_more_launches_than_ids_are_left_out() -> None:
-    device = opened(profiler_generation="v1")
+    device = opened(profiler_generation="v1", profiler_capacity=str(1 << 20))
     for tag, repeats in enumerate((2, (1 << 16) + 1, 2)):
         device.execute(RESHARDS[0], repeats, tag)
     assert device.read_profile()["tag"].to_pylist() == [0, 0, 2, 2]
@@ -323,7 +323,7 @@ def test_a_process_that_ends_with_an_open_card_leaves_nothing(tmp_path: Path) ->
     program = (
         "from farm.devices.sim_log import SimProfiler\n"
         "from farm.profiler.log_format import Generation\n"
-        "profiler = SimProfiler(0, Generation.V1)\n"
+        "profiler = SimProfiler(0, Generation.V1, 1 << 20)\n"
         "profiler.open()\n"
     )
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
@@ -346,3 +346,13 @@ def test_the_card_says_how_it_was_profiled() -> None:
         for options in ({}, {"profiler_generation": "v1"}, {"profiler": "direct"})
     ]
     assert details == ["log v5", "log v1", "direct"]
+
+
+@pytest.mark.parametrize("capacity", [1, 7, 8, 9, 12])
+def test_a_full_buffer_loses_the_vectors_at_its_end_and_no_other(capacity: int) -> None:
+    device = opened(profiler_capacity=str(capacity))
+    found = profile_of(device, VECTORS[:4], 3)
+    n_whole = min(capacity // 3, 4)
+    assert found.equals(direct(VECTORS[:n_whole], 3))
+    # The next dump begins with an empty buffer.
+    assert profile_of(device, VECTORS[:n_whole], 3).equals(found)
