@@ -26,7 +26,13 @@ import pyarrow as pa
 from farm.card_lock import hold_card
 from farm.catalog import load_sweep
 from farm.devices import registry
-from farm.devices.device import N_LAUNCHES, CardSlot, Device, OverlappingDevice
+from farm.devices.device import (
+    N_LAUNCHES,
+    CardSlot,
+    Device,
+    OverlappingDevice,
+    PreparedKind,
+)
 from farm.errors import CardError, OpError, OpFailedError
 from farm.join import join_by_tag
 from farm.lifecycle import Phase, ProgressWriter
@@ -107,6 +113,8 @@ def main(
     try:
         hold_card(config.lock_name)
         kind = registry.kind(config.slot.kind)
+        if isinstance(kind, PreparedKind):
+            kind.prepare(config.slot)
         device = kind.device(config.slot, load_sweep(config.source))
         device.open()
     except Exception as error:

@@ -205,3 +205,17 @@ class DeviceKind(Protocol):
 
     def missing(self) -> str | None:
         """Say what this host lacks to use the kind, or None."""
+
+
+@runtime_checkable
+class PreparedKind(DeviceKind, Protocol):
+    """A kind whose SDK reads the environment when it is imported."""
+
+    def prepare(self, slot: CardSlot) -> None:
+        """Set the environment of this process for a card; called before the sweep is loaded.
+
+        Raises
+        ------
+        CardError
+            If that is not possible.
+        """
