@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib
 import importlib.util
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,9 @@ from sweeps import BUILTIN
 from sweeps.errors import SpecError
 from sweeps.space import Sweep
 
+OPERATIONS = "op-model:"
+"""Before the path of a JSON list of operations: the sweep ``op-model`` of those."""
+
 
 def resolve_source(text: str) -> str:
     """Normalise what the user typed: files become absolute paths, names stay as they are.
@@ -25,6 +29,11 @@ def resolve_source(text: str) -> str:
     UsageError
         If it names a file that does not exist.
     """
+    if text.startswith(OPERATIONS):
+        path = Path(text.removeprefix(OPERATIONS)).resolve()
+        if not path.is_file():
+            raise UsageError(f"sweep {text!r}: there is no such file")
+        return f"{OPERATIONS}{path}"
     if text in BUILTIN or not (text.endswith(".py") or "/" in text):
         return text
     path = Path(text).resolve()
@@ -40,7 +49,7 @@ def load_sweep(source: str) -> Sweep:
     ----------
     source : str
         Name of a built-in sweep, dotted name of a module, or path of a Python file; the latter two
-        define it as ``SWEEP``.
+        define it as ``SWEEP``.  Or ``op-model:`` and the path of a list of operations.
 
     Returns
     -------
@@ -55,6 +64,8 @@ def load_sweep(source: str) -> Sweep:
     PluginError
         If importing it fails.
     """
+    if source.startswith(OPERATIONS):
+        return _sweep_of_operations(Path(source.removeprefix(OPERATIONS)))
     module = _import(source)
     sweep = getattr(module, "SWEEP", None)
     if not isinstance(sweep, Sweep):
@@ -63,6 +74,18 @@ def load_sweep(source: str) -> Sweep:
             f"docs/how-to/add-a-sweep.md"
         )
     return sweep if sweep.version else replace(sweep, version=_source_digest(module))
+
+
+def _sweep_of_operations(path: Path) -> Sweep:
+    from sweeps.op_model.operation import operations_of
+    from sweeps.op_model.sweep import sweep_of
+
+    try:
+        return sweep_of(operations_of(json.loads(path.read_text(encoding="utf-8-sig")), str(path)))
+    except (OSError, ValueError) as error:
+        # SpecError is a ValueError that says where.
+        said = error if isinstance(error, SpecError) else f"{path}: no list of operations: {error}"
+        raise UsageError(str(said)) from error
 
 
 def _import(source: str) -> ModuleType:

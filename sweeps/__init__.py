@@ -9,5 +9,6 @@ BUILTIN: dict[str, str] = {
     "eltwise": "sweeps.eltwise",
     "memcpy": "sweeps.memcpy",
     "soc-design": "sweeps.soc_design",
+    "op-model": "sweeps.op_model.sweep",
 }
 """Sweep name -> module that defines it as ``SWEEP``."""
