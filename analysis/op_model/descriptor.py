@@ -285,6 +285,11 @@ def contradiction(traits: Traits, sizes: Sizes) -> str:
         return f"{traits.op} needs mblock_k and ublock_kt of at least 1"
     if kind is Category.SPARSE and not (sizes.mblock_k and sizes.nz_tiles):
         return f"{traits.op} needs mblock_k and nz_tiles of at least 1"
+    counts = (sizes.nz_ublocks, sizes.nz_strips)
+    if kind is Category.SPARSE and 0 in counts:
+        return f"{traits.op} has non-zero tiles, so nz_ublocks and nz_strips are 1 or more, or -1"
+    if kind is Category.SPARSE and -1 not in counts and not sizes.ublock_kt:
+        return f"{traits.op} with nz_ublocks and nz_strips needs ublock_kt of at least 1"
     if kind is not Category.SPARSE and sizes.nz_tiles:
         return f"{traits.op} has nz_tiles={sizes.nz_tiles}: only matrix products are sparse"
     if traits.attribute and kind is not Category.REDUCE:

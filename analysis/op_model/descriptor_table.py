@@ -97,12 +97,15 @@ class Descriptors:
 
     def _check(self) -> None:
         """Refuse rows that make no sense as a whole; those of one trait differ in few ways."""
+        import pandas as pd
+
         s = self.sizes
-        pattern = ((self.trait_of_row * 2 + (s.mblock_k > 0)) * 2 + (s.ublock_kt > 0)) * 2 + (
-            s.nz_tiles > 0
-        )
-        _, first = np.unique(pattern, return_index=True)
-        for row in np.sort(first):
+        signs = (s.mblock_k > 0, s.ublock_kt > 0, s.nz_tiles > 0)
+        counts = (np.sign(s.nz_ublocks) + 1, np.sign(s.nz_strips) + 1)
+        pattern = self.trait_of_row.astype(np.int64)
+        for part in (*signs, *counts):
+            pattern = pattern * 3 + part
+        for row in np.flatnonzero(~pd.Series(pattern).duplicated()):
             sizes = Sizes(*(int(column[row]) for column in s))
             reason = contradiction(self.traits[self.trait_of_row[row]], sizes)
             if reason:
@@ -117,19 +120,22 @@ def _sizes(frame: pd.DataFrame) -> Sizes:
             columns.append(np.full(n, _DEFAULTS[name], np.int64))
             continue
         given = frame[name].to_numpy()
+        is_whole = given.dtype.kind in "iu"
         try:
-            numbers = np.asarray(given, np.float64 if given.dtype.kind not in "iu" else None)
+            numbers = given if is_whole else np.asarray(given, np.float64)
         except (TypeError, ValueError) as error:
             raise UsageError(f"column {name}: not all values are whole numbers: {error}") from error
         with np.errstate(invalid="ignore"):
-            is_bad = ~((numbers >= least) & (numbers <= LARGEST_SIZE) & (numbers % 1 == 0))
-        if is_bad.any():
-            row = int(np.argmax(is_bad))
+            is_good = (numbers >= least) & (numbers <= LARGEST_SIZE)
+            if not is_whole:
+                is_good &= numbers % 1 == 0
+        if not is_good.all():
+            row = int(np.argmin(is_good))
             raise UsageError(
                 f"row {row}: {name} is {given[row]!s}: it has to be a whole number, {least} to "
                 f"{LARGEST_SIZE}"
             )
-        columns.append(numbers.astype(np.int64))
+        columns.append(numbers.astype(np.int64, copy=False))
     return Sizes(*columns)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from enum import StrEnum
+from functools import cache
 from typing import TypeVar
 
 from farm.errors import UsageError
@@ -121,6 +122,7 @@ VECTOR_MODE_CODES = {1: VectorMode.RC, 2: VectorMode.R, 3: VectorMode.C}
 _E = TypeVar("_E", bound=StrEnum)
 
 
+@cache
 def data_format(text: str) -> DataFormat:
     """Read the name of a data format, in any case.
 
@@ -132,6 +134,7 @@ def data_format(text: str) -> DataFormat:
     return _member(DataFormat, text, "data format")
 
 
+@cache
 def fidelity(text: str) -> Fidelity:
     """Read the name of a math fidelity, in any case.
 
@@ -143,6 +146,7 @@ def fidelity(text: str) -> Fidelity:
     return _member(Fidelity, text, "math fidelity")
 
 
+@cache
 def vector_mode(text: str) -> VectorMode:
     """Read the name of a vector mode, in any case.
 
