@@ -6,6 +6,7 @@ group                      what each entry is
 ``sweepfarm.devices``      a `farm.devices.device.DeviceKind`
 ``sweepfarm.analysis``     the analysis worker class, see `farm.actor`
 ``sweepfarm.commands``     a function that adds commands to the ``farm`` typer app
+``sweepfarm.sim_models``   a `farm.devices.sim_model.SimModel`, named after its operation
 ========================== ==========================================================
 """
 
@@ -19,6 +20,7 @@ from farm.errors import PluginError
 DEVICES = "sweepfarm.devices"
 ANALYSIS = "sweepfarm.analysis"
 COMMANDS = "sweepfarm.commands"
+SIM_MODELS = "sweepfarm.sim_models"
 
 
 def names(group: str) -> list[str]:

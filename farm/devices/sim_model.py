@@ -9,7 +9,8 @@ of two opposite tori, as on Tenstorrent Wormhole cards:
              + tiles * (the slowest of: busiest link, source or reader; convoy of readers)
              + packets of the busiest core * (overhead + arbitration among readers)
 
-Any other operation is a roofline of its features ``flops`` and ``bytes_moved``.
+An operation that a plug-in models (`SimModel`) takes as long as that says; any other is a roofline
+of its features ``flops`` and ``bytes_moved``.
 
 The constants were chosen so that straight lines through the model's durations resemble those
 through durations measured on real cards: about 36 ns per tile where one core sends or receives
@@ -24,13 +25,14 @@ multicore architectures", Communications of the ACM 52 (4), 2009: attainable per
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import cache, lru_cache
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from farm import plugins
 from farm.errors import InvalidVectorError, OutOfMemoryError, UnsupportedVectorError
 from sweeps.vector import Vector
 
@@ -73,6 +75,30 @@ _RESHARD_AXES = (
     "shape",
 )
 Grid = tuple[int, int]
+
+
+class SimModel(Protocol):
+    """What a plug-in knows of the operation that its entry is named after."""
+
+    def check(self, params: Mapping[str, Any]) -> None:
+        """Refuse what the card cannot run.
+
+        Raises
+        ------
+        OpError
+            Its subclass decides the status.
+        """
+
+    def durations_ns(self, params: Sequence[Mapping[str, Any]]) -> Floats:
+        """Return true durations in ns of n vectors that pass `check`, shape (n,)."""
+
+
+@cache
+def _plugged_in(op: str) -> SimModel | None:
+    if op not in plugins.names(plugins.SIM_MODELS):
+        return None
+    model: SimModel = plugins.load(plugins.SIM_MODELS, op)
+    return model
 
 
 class Traffic(NamedTuple):
@@ -245,7 +271,10 @@ def check(vector: Vector) -> None:
         If there is no model for the vector.
     """
     if vector.op != "reshard":
-        if not ("flops" in vector.features or "bytes_moved" in vector.features):
+        model = _plugged_in(vector.op)
+        if model is not None:
+            model.check(vector.params)
+        elif not ("flops" in vector.features or "bytes_moved" in vector.features):
             raise UnsupportedVectorError(
                 f"the simulated card has no model of op {vector.op!r}: its sweep declares neither "
                 "a feature flops nor a feature bytes_moved"
@@ -324,16 +353,18 @@ def _durations(
     features: Sequence[Mapping[str, Any]],
 ) -> Floats:
     durations = np.empty(len(ops))
-    reshards = [i for i, op in enumerate(ops) if op == "reshard"]
-    others = [i for i, op in enumerate(ops) if op != "reshard"]
-    if reshards:
-        durations[reshards] = _reshard_ns([_reshard_row(params[i])[:3] for i in reshards])
-    if others:
-        for i in others:
-            check(Vector(i, b"", ops[i], params[i], features[i]))
-        flops = np.array([features[i].get("flops", 0) for i in others], np.float64)
-        n_bytes = np.array([features[i].get("bytes_moved", 0) for i in others], np.float64)
-        durations[others] = _roofline_ns(flops, n_bytes)
+    for op in set(ops):
+        rows = [i for i, other in enumerate(ops) if other == op]
+        if op == "reshard":
+            durations[rows] = _reshard_ns([_reshard_row(params[i])[:3] for i in rows])
+            continue
+        for i in rows:
+            check(Vector(i, b"", op, params[i], features[i]))
+        model = _plugged_in(op)
+        if model is not None:
+            durations[rows] = model.durations_ns([params[i] for i in rows])
+        else:
+            durations[rows] = _roofline_ns([features[i] for i in rows])
     return durations
 
 
@@ -355,6 +386,8 @@ def _reshard_ns(rows: Sequence[tuple[Traffic, int, int]]) -> Floats:
     return total
 
 
-def _roofline_ns(flops: Floats, n_bytes: Floats) -> Floats:
+def _roofline_ns(features: Sequence[Mapping[str, Any]]) -> Floats:
+    flops = np.array([own.get("flops", 0) for own in features], np.float64)
+    n_bytes = np.array([own.get("bytes_moved", 0) for own in features], np.float64)
     bound: Floats = np.maximum(flops / PEAK_FLOP_PER_NS, n_bytes / BANDWIDTH_BYTE_PER_NS)
     return ROOF_LAUNCH_NS + bound

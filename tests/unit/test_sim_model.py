@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
+from farm.devices import sim_model
 from farm.devices.sim_model import (
     LAUNCH_NS,
     check,
@@ -232,3 +235,23 @@ def test_fits_resemble_those_of_real_cards(data_dir: Path):
     assert within_factor_2 > 0.85
     assert 0.98 < np.median(r_squared) < 0.9999
     assert min(r_squared) < 0.99
+
+
+class _Doubling:
+    def check(self, params: Mapping[str, Any]) -> None:
+        if params["n"] < 0:
+            raise InvalidVectorError("n is negative")
+
+    def durations_ns(self, params: Sequence[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
+        return np.array([2.0 * own["n"] for own in params])
+
+
+def test_a_plug_in_models_the_operation_that_it_is_named_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sim_model, "_plugged_in", {"doubled": _Doubling()}.get)
+    made = [Vector(i, bytes([i]) * 16, op, {"n": i}, {"flops": 0}) for i, op in
+            enumerate(["doubled", "other", "doubled"])]  # fmt: skip
+    assert true_durations_ns(made).tolist() == [0.0, sim_model.ROOF_LAUNCH_NS, 4.0]
+    with pytest.raises(InvalidVectorError, match="n is negative"):
+        check(Vector(0, b"", "doubled", {"n": -1}, {}))
