@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.axis import Axis
+from sweeps.axis import Axis, Value
 
 Array = Any
 """An ndarray that broadcasts to the candidates; arithmetic on ndarrays is typed as Any."""
@@ -45,6 +45,10 @@ class Columns(Mapping[str, Array]):
             raise KeyError(f"axis {name!r} has the parts {known}; {key!r} is not among them")
         taken: Array = axis.array[:, axis.components.index(component)][codes]
         return taken
+
+    def mapped(self, name: str, number: Callable[[Value], int | float]) -> Array:
+        """Return a number for each value of an axis, at every candidate."""
+        return np.array([number(value) for value in self._axes[name].values])[self._codes[name]]
 
     def __iter__(self) -> Iterator[str]:
         for axis in self._axes.values():

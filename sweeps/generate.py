@@ -16,15 +16,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sweeps.axis import Axis
-from sweeps.space import Array, Columns, Suite, Sweep
+from sweeps.space import Array, Columns, Loop, Suite, Sweep, Verdicts
+from sweeps.suite import Codes
 from sweeps.vector import VECTOR_ID_BYTES, canonical_json, vector_ids
 
 BLOCK_CANDIDATES = 1 << 22
 """Candidates whose validity is held in memory at a time."""
 
-VECTOR_ID_FIELD = pa.field("vector_id", pa.binary(VECTOR_ID_BYTES), nullable=False)
+_MOST_COMBINATIONS = 1 << 62
+"""Values of the group axes, multiplied, that a 64-bit number can tell apart."""
 
-Codes = npt.NDArray[np.intp]
+VECTOR_ID_FIELD = pa.field("vector_id", pa.binary(VECTOR_ID_BYTES), nullable=False)
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,17 @@ class SuiteSelection:
         }
 
 
-def select(sweep: Sweep, suite: Suite) -> SuiteSelection:
+def select(sweep: Sweep, suite: Suite, verdicts: Verdicts | None = None) -> SuiteSelection:
     """Evaluate the rules over all candidates of a suite and thin it out where it is too large.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The sweep.
+    suite : Suite
+        One of its suites.
+    verdicts : Verdicts or None
+        What the sweep's `judge` found for this suite.
 
     Raises
     ------
@@ -70,16 +81,14 @@ def select(sweep: Sweep, suite: Suite) -> SuiteSelection:
         If a rule does not return booleans that broadcast to the candidates.
     """
     rejected = {rule.reason: 0 for rule in sweep.rules}
-    strides = _strides(suite.axes)
+    strides = _strides(suite.loops)
     found = [np.empty(0, np.int64)]
-    for ranges in _blocks(suite.axes):
+    for ranges in _blocks(suite.loops):
         shape = tuple(stop - start for start, stop in ranges)
-        mesh = {
-            axis.name: np.arange(start, stop).reshape(
-                [-1 if k == d else 1 for k in range(len(shape))]
-            )
-            for d, (axis, (start, stop)) in enumerate(zip(suite.axes, ranges, strict=True))
-        }
+        mesh: dict[str, Codes] = {}
+        for d, (loop, (start, stop)) in enumerate(zip(suite.loops, ranges, strict=True)):
+            along = [-1 if k == d else 1 for k in range(len(shape))]
+            mesh |= loop.codes(np.arange(start, stop).reshape(along))
         alive = _alive(sweep, Columns(suite.axes, mesh), shape, rejected)
         local = np.unravel_index(np.flatnonzero(alive), shape)
         flat = np.zeros(len(local[0]), np.int64)
@@ -87,6 +96,9 @@ def select(sweep: Sweep, suite: Suite) -> SuiteSelection:
             flat += (position + start) * stride
         found.append(flat)
     valid = np.concatenate(found)
+    if verdicts is not None:
+        valid = valid[verdicts.is_valid[valid]]
+        rejected |= verdicts.rejected
     return SuiteSelection(
         suite,
         _thinned(valid, sweep.max_vectors_per_suite),
@@ -119,26 +131,26 @@ def _booleans(mask: Array) -> Array:
     return mask
 
 
-def _strides(axes: tuple[Axis, ...]) -> list[int]:
+def _strides(loops: tuple[Loop, ...]) -> list[int]:
     strides = [1]
-    for axis in reversed(axes[1:]):
-        strides.insert(0, strides[0] * len(axis.values))
+    for loop in reversed(loops[1:]):
+        strides.insert(0, strides[0] * loop.n_steps)
     return strides
 
 
-def _blocks(axes: tuple[Axis, ...]) -> Iterator[list[tuple[int, int]]]:
+def _blocks(loops: tuple[Loop, ...]) -> Iterator[list[tuple[int, int]]]:
     """Split the product space into index ranges of at most `BLOCK_CANDIDATES`, in order."""
-    if not axes:
+    if not loops:
         yield []
         return
-    inner = int(np.prod([len(axis.values) for axis in axes[1:]], dtype=object))
+    inner = int(np.prod([loop.n_steps for loop in loops[1:]], dtype=object))
     step = max(1, BLOCK_CANDIDATES // inner)
-    for start in range(0, len(axes[0].values), step):
-        stop = min(start + step, len(axes[0].values))
+    for start in range(0, loops[0].n_steps, step):
+        stop = min(start + step, loops[0].n_steps)
         if inner <= BLOCK_CANDIDATES:
-            yield [(start, stop), *((0, len(axis.values)) for axis in axes[1:])]
+            yield [(start, stop), *((0, loop.n_steps) for loop in loops[1:])]
         else:
-            for rest in _blocks(axes[1:]):
+            for rest in _blocks(loops[1:]):
                 yield [(start, stop), *rest]
 
 
@@ -146,6 +158,11 @@ def _thinned(valid: npt.NDArray[np.int64], most: int | None) -> npt.NDArray[np.i
     while most is not None and len(valid) > most:
         valid = valid[1::2]
     return valid
+
+
+def _is_partial(sweep: Sweep, axis: Axis) -> bool:
+    """Whether some suites lack an axis."""
+    return any(axis.name not in (own.name for own in s.axes) for s in sweep.own_suites)
 
 
 def schema(sweep: Sweep) -> pa.Schema:
@@ -156,13 +173,17 @@ def schema(sweep: Sweep) -> pa.Schema:
             VECTOR_ID_FIELD,
             pa.field("group_id", pa.int64(), nullable=False),
             pa.field("suite", pa.dictionary(pa.int32(), pa.string()), nullable=False),
-            *(pa.field(axis.name, axis.arrow_type, nullable=False) for axis in sweep.axes),
+            *(
+                pa.field(axis.name, axis.arrow_type, nullable=_is_partial(sweep, axis))
+                for axis in sweep.axes
+            ),
             *(
                 pa.field(
                     name, pa.int64() if isinstance(value, int) else pa.float64(), nullable=False
                 )
                 for name, value in sample.items()
             ),
+            *(pa.field(label.name, pa.string(), nullable=False) for label in sweep.labels),
         ]
     )
 
@@ -175,11 +196,13 @@ def vectors(sweep: Sweep, selection: SuiteSelection, start: int, stop: int) -> p
     SpecError
         If a feature fails or returns values of another shape or type.
     """
-    suite = selection.suite
+    suite, wanted = selection.suite, schema(sweep)
     flat = selection.kept[start:stop]
-    shape = [len(axis.values) for axis in suite.axes]
-    unraveled = np.unravel_index(flat, shape)
-    codes = {axis.name: c for axis, c in zip(suite.axes, unraveled, strict=True)}
+    codes: dict[str, Codes] = {}
+    positions = np.unravel_index(flat, [loop.n_steps for loop in suite.loops])
+    for loop, along in zip(suite.loops, positions, strict=True):
+        codes |= loop.codes(along)
+    own = {axis.name: axis for axis in suite.axes}
     columns = Columns(suite.axes, codes)
     arrays: list[pa.Array] = [
         pa.array(vector_ids(sweep.op, suite.axes, codes), pa.binary(VECTOR_ID_BYTES)),
@@ -187,15 +210,20 @@ def vectors(sweep: Sweep, selection: SuiteSelection, start: int, stop: int) -> p
         pa.DictionaryArray.from_arrays(
             pa.array(np.zeros(len(flat), np.int32)), pa.array([suite.name])
         ),
-        *(axis.column(codes[axis.name]) for axis in suite.axes),
+        *(
+            own[axis.name].column(codes[axis.name])
+            if axis.name in own
+            else pa.nulls(len(flat), axis.arrow_type)
+            for axis in sweep.axes
+        ),
     ]
-    wanted = schema(sweep)
     for feature in sweep.features:
         try:
             values = np.broadcast_to(feature.compute(columns), flat.shape)
             arrays.append(pa.array(values, wanted.field(feature.name).type))
         except Exception as error:
             raise sweep.failed(f"feature {feature.name!r}", error) from error
+    arrays += [pa.array(label.compute(suite, codes), pa.string()) for label in sweep.labels]
     return pa.Table.from_arrays(arrays, schema=wanted)
 
 
@@ -208,8 +236,13 @@ def group_id(op: str, values: Mapping[str, object]) -> int:
 def _group_ids(sweep: Sweep, suite: Suite, codes: Mapping[str, Codes]) -> npt.NDArray[np.int64]:
     by = [axis for axis in suite.axes if axis.name in sweep.group_by]
     combined = np.zeros(len(codes[suite.axes[0].name]), np.int64)
+    n_combinations = 1
     for axis in by:
+        if n_combinations * len(axis.values) > _MOST_COMBINATIONS:
+            distinct, combined = np.unique(combined, return_inverse=True)
+            n_combinations = len(distinct)
         combined = combined * len(axis.values) + codes[axis.name]
+        n_combinations *= len(axis.values)
     distinct, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
     ids = np.empty(len(distinct), np.int64)
     for i, row in enumerate(first):

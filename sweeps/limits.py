@@ -7,6 +7,8 @@ them.  SPEC is a comma-separated list of
 * a range ``a..b``, both ends included; for grids and shapes every part must lie in its range, so
   ``2x3..2x8`` means x = 2 and y = 3..8;
 * for whole numbers and ``:=`` only, ``log(a,b,n)`` with n values evenly spaced in the logarithm.
+
+Where a sweep declares its suites one by one, ``suite=NAME,NAME`` selects some of them.
 """
 
 from __future__ import annotations
@@ -18,9 +20,6 @@ from sweeps.errors import SpecError
 from sweeps.space import Sweep
 
 _LOG = re.compile(r"log\(\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\)")
-_COMMA = re.compile(r",(?![^(]*\))")
-"""A comma that does not stand in parentheses."""
-
 _ASSIGNMENT = re.compile(r"(?P<axis>[A-Za-z_]\w*)(?P<sign>:?=)(?P<spec>.+)", re.DOTALL)
 _MOST_REPLACED = 1_000_000
 
@@ -52,14 +51,27 @@ def limited(sweep: Sweep, assignments: list[str]) -> Sweep:
                 f"limit {assignment!r}: write AXIS=VALUES, for example "
                 f"{sweep.axes[0].name}={sweep.axes[0].format(sweep.axes[0].values[0])}"
             )
+        if match["axis"] == "suite" and sweep.own_suites:
+            sweep = sweep.with_suites([name.strip() for name in match["spec"].split(",")])
+            continue
         axis = sweep.axis(match["axis"])
         change = _replaced if match["sign"] == ":=" else _restricted
         sweep = sweep.with_axis(change(axis, match["spec"]))
     return sweep
 
 
-def _terms(spec: str) -> list[str]:
-    terms = [term.strip() for term in _COMMA.split(spec)]
+def _terms(axis: Axis, spec: str) -> list[str]:
+    """Split at the commas that stand in no brackets; a choice may itself hold commas."""
+    if spec.strip() in axis.values:
+        return [spec.strip()]
+    terms, depth = [""], 0
+    for character in spec:
+        depth += (character in "([{") - (character in ")]}")
+        if character == "," and depth <= 0:
+            terms.append("")
+        else:
+            terms[-1] += character
+    terms = [term.strip() for term in terms]
     if not all(terms):
         raise SpecError(f"limit {spec!r}: an empty value stands between two commas")
     return terms
@@ -67,7 +79,7 @@ def _terms(spec: str) -> list[str]:
 
 def _restricted(axis: Axis, spec: str) -> Axis:
     wanted: set[Value] = set()
-    for term in _terms(spec):
+    for term in _terms(axis, spec):
         # A choice may be called "a..b"; what is there by that very name is meant.
         exact = term in axis.values
         matching = {v for v in axis.values if (v == term if exact else _matches(axis, v, term))}
@@ -99,9 +111,11 @@ def _matches(axis: Axis, value: Value, term: str) -> bool:
 
 def _replaced(axis: Axis, spec: str) -> Axis:
     values: list[Value] = []
-    for term in _terms(spec):
+    for term in _terms(axis, spec):
         log, (low, is_range, high) = _LOG.fullmatch(term), term.partition("..")
-        if log and axis.kind is AxisKind.INT:
+        if term in axis.values:
+            values.append(axis.parse(term))
+        elif log and axis.kind is AxisKind.INT:
             values += log_spaced(int(log[1]), int(log[2]), int(log[3]))
         elif is_range and axis.kind is AxisKind.INT:
             first, last = axis.parse(low), axis.parse(high)

@@ -17,10 +17,24 @@ import numpy as np
 
 from sweeps.axis import Axis, Value
 from sweeps.columns import Array, Columns
+from sweeps.derivation import Feature, Label, Rule
 from sweeps.errors import SpecError
+from sweeps.suite import Judge, Loop, Suite, Verdicts
 from sweeps.vector import canonical_json
 
-__all__ = ["Array", "Columns", "Feature", "Kernel", "Rule", "Suite", "SuiteValues", "Sweep"]
+__all__ = [
+    "Array",
+    "Columns",
+    "Feature",
+    "Kernel",
+    "Label",
+    "Loop",
+    "Rule",
+    "Suite",
+    "SuiteValues",
+    "Sweep",
+    "Verdicts",
+]
 
 Kernel = Callable[[Mapping[str, Value]], Callable[[], object]]
 SuiteValues = Callable[[Mapping[str, Value]], Mapping[str, Sequence[Value]]]
@@ -40,59 +54,6 @@ RESERVED_NAMES = frozenset(
     }
 )
 """Names that the store uses for its own columns."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A validity rule: candidates for which `is_valid` is false are not part of the sweep.
-
-    Attributes
-    ----------
-    reason : str
-        Why a candidate that fails is invalid; counted per reason in sweep.json.
-    is_valid : Callable
-        `Columns` -> boolean array that broadcasts to the candidates.
-    """
-
-    reason: str
-    is_valid: Callable[[Columns], Array]
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A number derived from the parameters, stored with every vector.
-
-    Attributes
-    ----------
-    name : str
-        Column name; by convention ``tiles``, ``flops``, ``bytes_moved`` where they apply.
-    compute : Callable
-        `Columns` -> array that broadcasts to the vectors; whole numbers stay whole.
-    """
-
-    name: str
-    compute: Callable[[Columns], Array]
-
-
-@dataclass(frozen=True)
-class Suite:
-    """A named part of a sweep: the product of its axes.
-
-    Attributes
-    ----------
-    name : str
-        Unique within the sweep.
-    axes : tuple of Axis
-        Every axis of the sweep in enumeration order, the first slowest.
-    """
-
-    name: str
-    axes: tuple[Axis, ...]
-
-    @property
-    def n_candidates(self) -> int:
-        """Size of the product space."""
-        return int(np.prod([len(axis.values) for axis in self.axes], dtype=object))
 
 
 @dataclass(frozen=True)
@@ -137,6 +98,14 @@ class Sweep:
         For the ``cpu`` device: parameters -> a function without arguments that is one launch.
     origin : str
         Of a sweep made from a foreign declaration: the source text that leads back to it.
+    own_suites : tuple of Suite
+        Suites declared one by one, in place of `suite_by`; each has some of the axes and loops of
+        its own.  A vector has no value (null) for an axis that its suite lacks.
+    judge : Callable or None
+        Validity that no rule can express: judges candidates one by one.  `version` has to say what
+        it depends on.
+    labels : tuple of Label
+        Texts stored with every vector.
     """
 
     name: str
@@ -156,9 +125,13 @@ class Sweep:
     kernel: Kernel | None = field(default=None, compare=False)
     suite_values: SuiteValues | None = field(default=None, compare=False)
     origin: str = field(default="", compare=False)
+    own_suites: tuple[Suite, ...] = field(default=(), compare=False)
+    judge: Judge | None = field(default=None, compare=False)
+    labels: tuple[Label, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         names = [axis.name for axis in self.axes] + [f.name for f in self.features]
+        names += [label.name for label in self.labels]
         if not self.axes:
             raise SpecError(f"sweep {self.name}: it has no axes; declare at least one")
         for name in names:
@@ -204,9 +177,41 @@ class Sweep:
         raise SpecError(f"sweep {self.name}: no axis {name!r}; its axes are {known}")
 
     def with_axis(self, axis: Axis) -> Sweep:
-        """Return the same sweep with the axis of that name replaced."""
-        self.axis(axis.name)
-        return replace(self, axes=tuple(axis if a.name == axis.name else a for a in self.axes))
+        """Return the same sweep with the axis of that name replaced.
+
+        Raises
+        ------
+        SpecError
+            If there is none, or `own_suites` have no such values.
+        """
+        unknown = set(axis.values) - set(self.axis(axis.name).values)
+        if self.own_suites and unknown:
+            raise SpecError(
+                f"sweep {self.name}: axis {axis.name} cannot have the value "
+                f"{axis.format(min(unknown, key=str))}: its suites list theirs one by one"
+            )
+        return replace(
+            self,
+            axes=tuple(axis if a.name == axis.name else a for a in self.axes),
+            own_suites=tuple(suite.restricted(axis) for suite in self.own_suites),
+        )
+
+    def with_suites(self, names: Sequence[str]) -> Sweep:
+        """Return the same sweep with those of `own_suites` that are named.
+
+        Raises
+        ------
+        SpecError
+            If one is unknown.
+        """
+        known = [suite.name for suite in self.own_suites]
+        for name in names:
+            if name not in known:
+                raise SpecError(
+                    f"sweep {self.name}: no suite {name!r}; its suites are {', '.join(known)}"
+                )
+        kept = tuple(suite for suite in self.own_suites if suite.name in names)
+        return replace(self, own_suites=kept)
 
     def suites(self) -> Iterator[Suite]:
         """Yield the suites in order; those that a suite rule excludes are left out."""
@@ -222,6 +227,9 @@ class Sweep:
         SpecError
             If two suites have the same name, or a suite rule fails.
         """
+        if self.own_suites:
+            yield from ((suite, suite.empty_reason) for suite in self.own_suites)
+            return
         names: set[str] = set()
         pinned = [axis for axis in self.axes if axis.name in self.suite_by]
         pinned.sort(key=lambda axis: self.suite_by.index(axis.name))
@@ -331,6 +339,11 @@ class Sweep:
 
     def declaration(self) -> dict[str, Any]:
         """Everything that decides which vectors exist and how they are measured, as JSON data."""
+        optional: dict[str, Any] = {}
+        if self.own_suites:
+            optional["suites"] = {suite.name: suite.declaration() for suite in self.own_suites}
+        if self.labels:
+            optional["labels"] = [label.name for label in self.labels]
         return {
             "name": self.name,
             "op": self.op,
@@ -355,6 +368,7 @@ class Sweep:
             "max_vectors_per_suite": self.max_vectors_per_suite,
             "repeats": self.repeats,
             "chunk_rows": self.chunk_rows,
+            **optional,
         }
 
     @property

@@ -106,7 +106,8 @@ def vector_ids_of_columns(op: str, params: pa.Table) -> list[bytes]:
     op : str
         Name of the operation.
     params : pyarrow.Table
-        The axis columns and nothing else, shape (n, axes).
+        The axis columns and nothing else, shape (n, axes).  A vector has no parameter where its
+        value is null.
 
     Returns
     -------
@@ -114,9 +115,9 @@ def vector_ids_of_columns(op: str, params: pa.Table) -> list[bytes]:
         Shape (n,); element i equals `vector_id` of row i.
     """
     columns = []
-    for i, name in enumerate(sorted(params.column_names)):
-        key = (b"," if i else b"") + canonical_json(name) + b":"
-        fragments: dict[object, bytes] = {}
+    for name in sorted(params.column_names):
+        key = canonical_json(name) + b":"
+        fragments: dict[object, bytes] = {None: b""}
         encoded = []
         for value in params[name].to_pylist():
             hashable = tuple(value) if isinstance(value, list) else value
@@ -126,6 +127,6 @@ def vector_ids_of_columns(op: str, params: pa.Table) -> list[bytes]:
         columns.append(encoded)
     prefix = b'{"op":' + canonical_json(op) + b',"params":{'
     return [
-        hashlib.sha256(prefix + b"".join(row) + b"}}").digest()[:VECTOR_ID_BYTES]
+        hashlib.sha256(prefix + b",".join(filter(None, row)) + b"}}").digest()[:VECTOR_ID_BYTES]
         for row in zip(*columns, strict=True)
     ]

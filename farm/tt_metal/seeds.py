@@ -22,6 +22,7 @@ def reseed(seed: int = SEED) -> None:
         Any whole number from 0.
     """
     random.seed(seed)
+    # The state that modules draw from is the global one.
     np.random.seed(seed % _LARGEST_NUMPY_SEED)
     torch = sys.modules.get("torch")
     if torch is not None:
