@@ -120,7 +120,7 @@ def stored_size(folder: Path) -> list[Row]:
 
 
 def bare_loop_s(directory: SweepDirectory, sweep: Sweep, options: dict[str, str]) -> float:
-    """Least seconds per vector: the device alone, vectors at hand, one read per chunk."""
+    """Least seconds per vector: the device alone, vectors at hand, one read per chunk or full buffer."""
     slot = CardSlot("sim", 0, options)
     device: Device = kind("sim").device(slot, sweep)
     device.open()
@@ -140,6 +140,9 @@ def bare_loop_s(directory: SweepDirectory, sweep: Sweep, options: dict[str, str]
         table = directory.vectors(chunk.chunk_id)
         indexes = list(range(chunk.first_index, chunk.first_index + chunk.n_rows))
         batches.append(list(_vectors(config, table.append_column("index", [indexes]))))
+    rows = manifest.n_vectors
+    if device.info.profiler_capacity is not None:
+        rows = max(1, device.info.profiler_capacity // manifest.repeats)
     began_s = time.perf_counter()
     tag = 0
     for batch in batches:
@@ -148,6 +151,8 @@ def bare_loop_s(directory: SweepDirectory, sweep: Sweep, options: dict[str, str]
             with suppress(OpError):
                 device.execute(vector, manifest.repeats, tag)
             tag += 1
+            if tag % rows == 0:
+                device.read_profile()
         device.read_profile()
     elapsed_s = time.perf_counter() - began_s
     device.close()

@@ -2,8 +2,8 @@
 
 Run ``python bench/throughput.py``; it prints one table.  Device time is real waiting; each vector
 has 10 launches on a small grid, whose log is written and parsed for real (``profiler=log``), except
-in the last row.  The bare loop is the device alone in one process, one profiler read per chunk,
-vectors at hand.
+in the last row.  The bare loop is the device alone in one process, vectors at hand, one profiler
+read per full buffer.
 
 Rates of the farm are those of ``farm run``, Ray, store and fits included, while every card is at
 work: between the first vector of the card that began last and the last vector of the card that
