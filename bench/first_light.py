@@ -120,7 +120,7 @@ def stored_size(folder: Path) -> list[Row]:
 
 
 def bare_loop_s(directory: SweepDirectory, sweep: Sweep, options: dict[str, str]) -> float:
-    """Least seconds per vector: the device alone, vectors at hand, one read per chunk or full buffer."""
+    """Least seconds per vector: the device alone, vectors at hand, one read per full buffer."""
     slot = CardSlot("sim", 0, options)
     device: Device = kind("sim").device(slot, sweep)
     device.open()
