@@ -6,6 +6,7 @@ import typer
 
 from analysis.soc import (
     calibrate_command,
+    chips_command,
     compare_command,
     explore_command,
     power_command,
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
         power_command,
         scaling_command,
         compare_command,
+        chips_command,
         explore_command,
         sensitivity_command,
         workload_command,

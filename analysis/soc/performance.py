@@ -127,6 +127,11 @@ class PerformanceModel:
     def __init__(self, processor: Processor) -> None:
         self.processor = processor
 
+    @property
+    def title(self) -> str:
+        """What charts call the processor: its title where it has one, else its name."""
+        return str(getattr(self.processor, "title", self.processor.name))
+
     def bandwidth_gb_s(self, level: str | None = None) -> float:
         """Bandwidth of a memory level; of the farthest one unless named.
 

@@ -13,6 +13,18 @@ from analysis.soc.formulas import PowerParts
 from analysis.soc.precision import Precision
 
 
+PART_NAMES = {
+    "compute_w": "SMs",
+    "hbm_w": "HBM",
+    "leakage_w": "leakage",
+    "interconnect_w": "interconnect",
+    "chiplet_w": "chiplets",
+    "io_w": "I/O",
+    "l2_w": "L2",
+}
+"""Fields of `PowerParts` that add up to the total, as people call them."""
+
+
 class PowerSemantics(StrEnum):
     """Which set of formulas: see ``docs/soc-models.md``."""
 
@@ -47,6 +59,13 @@ class PowerModel:
         self.soc = soc
         if self.semantics is PowerSemantics.PHYSICAL:
             _check_clock(soc)
+
+    @property
+    def voltage_v(self) -> float | None:
+        """Supply voltage of the clock; None with the reference semantics, which have none."""
+        if self.semantics is PowerSemantics.REFERENCE:
+            return None
+        return float(formulas.voltage_v(self.soc.sm.clock_mhz, self.soc.technology))
 
     def total_power(self, utilization: float = 1.0, precision: Precision | None = None) -> float:
         """Power in W; see `parts`."""
