@@ -22,6 +22,7 @@ _TFLOPS = Plausible("TFLOPS", 0.1, 1e6)
 _GB_S = Plausible("GB/s", 1, 1e6)
 _WATT = Plausible("W", 1, 1e5)
 _MM2 = Plausible("mm²", 1, 1e5)
+_MB = Plausible("MB", 0.1, 1e5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,8 @@ class Chip:
         Design power of module or card, W.
     die_area_mm2 : float or None
         Area of the compute die, mm².
+    cache_mb : float or None
+        Last-level cache, MB; by default the L2 of the design.
     design : SoCConfig or None
         Its structure, where public: then the models can be applied to it.
     """
@@ -58,6 +61,7 @@ class Chip:
     aliases: tuple[str, ...] = ()
     tdp_w: float | None = None
     die_area_mm2: float | None = None
+    cache_mb: float | None = None
     design: SoCConfig | None = None
 
     @property
@@ -100,6 +104,8 @@ def find_chip(name: str) -> Chip | None:
 
 def _chip(name: str, entry: Mapping[str, Any]) -> Chip:
     design = entry.get("design")
+    soc = None if design is None else config_of({"name": name, **design}, f"{name}: design")
+    cache_mb = entry.get("cache_mb", None if soc is None else soc.total_l2_mb)
     return Chip(
         name=name,
         title=entry["title"],
@@ -113,7 +119,8 @@ def _chip(name: str, entry: Mapping[str, Any]) -> Chip:
         aliases=tuple(entry.get("aliases", ())),
         tdp_w=_optional(entry.get("tdp_w"), f"{name}: tdp_w", _WATT),
         die_area_mm2=_optional(entry.get("die_area_mm2"), f"{name}: die_area_mm2", _MM2),
-        design=None if design is None else config_of({"name": name, **design}, f"{name}: design"),
+        cache_mb=_optional(cache_mb, f"{name}: cache_mb", _MB),
+        design=soc,
     )
 
 
