@@ -9,14 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 import farm
 from analysis.soc.config import SoCConfig
-from analysis.soc.design_workload import DEFAULT_WORKLOAD, DesignWorkload
-from analysis.soc.evaluation import PARAMETERS, Designs, Setting
+from analysis.soc.evaluation import PARAMETERS, DesignColumns, Setting
+from analysis.soc.workload_argument import (
+    DEFAULT_WORKLOAD,
+    WORKLOAD_HELP,
+    WORKLOAD_SUFFIXES,
+    described,
+    parse_workload,
+)
 from farm.devices.device import (
     PROFILE_SCHEMA,
     CardControl,
@@ -37,7 +44,14 @@ _KNOWN = frozenset(PARAMETERS)
 
 
 def _setting(options: Mapping[str, str]) -> Setting:
-    return Setting(workload=DesignWorkload.parse(options.get("workload", DEFAULT_WORKLOAD)))
+    return Setting(workload=parse_workload(options.get("workload", DEFAULT_WORKLOAD)))
+
+
+def _findable(options: Mapping[str, str]) -> dict[str, str]:
+    """Give files in full: the executor runs in a folder of its own."""
+    text = options.get("workload", DEFAULT_WORKLOAD)
+    is_file = text.endswith(WORKLOAD_SUFFIXES)
+    return {**options, "workload": str(Path(text).resolve())} if is_file else dict(options)
 
 
 @dataclass(slots=True)
@@ -63,7 +77,7 @@ class _Executed:
             [
                 pa.array(np.repeat(np.array(self.tags, np.int64), repeats)),
                 pa.array(repeat.astype(np.int32)),
-                pa.array(np.repeat(Designs(columns, setting)["time_ns"], repeats)),
+                pa.array(np.repeat(DesignColumns(columns, setting)["time_ns"], repeats)),
             ],
             schema=PROFILE_SCHEMA,
         )
@@ -86,7 +100,10 @@ class ModelDevice:
             kind=self._slot.kind,
             arch="soc-model",
             software={"sweepfarm": farm.__version__, "numpy": np.__version__},
-            details={"workload": self._setting.workload.text},
+            details={
+                "workload": self._setting.workload.name,
+                "workload_ops": described(self._setting.workload),
+            },
         )
 
     def open(self) -> None:
@@ -170,7 +187,7 @@ class ModelControl:
     def probe_is_healthy(self, profile: pa.Table) -> bool:
         """Whether the baseline was evaluated, once per repeat, to what it takes."""
         columns = {name: np.array([value], np.float64) for name, value in BASELINE.items()}
-        true_ns = Designs(columns, self._setting)["time_ns"]
+        true_ns = DesignColumns(columns, self._setting)["time_ns"]
         repeats = np.sort(profile["repeat"].to_numpy())
         return bool(
             profile.num_rows
@@ -186,7 +203,7 @@ class ModelKind:
     name = "model"
     is_simulated = True
     option_help: Mapping[str, str] = {
-        "workload": f"what the designs run: gemm:MxKxN in FP16 (default {DEFAULT_WORKLOAD})",
+        "workload": f"what the designs run: {WORKLOAD_HELP}",
     }
 
     def discover(self, amount: int | None, options: Mapping[str, str]) -> list[CardSlot]:
@@ -201,7 +218,7 @@ class ModelKind:
         _setting(options)
         if amount is not None and amount < 1:
             raise UsageError(f"model:{amount}: give at least one card")
-        return [CardSlot(self.name, index, dict(options)) for index in range(amount or 1)]
+        return [CardSlot(self.name, i, _findable(options)) for i in range(amount or 1)]
 
     def device(self, slot: CardSlot, sweep: Sweep) -> Device:
         """Make the device object of a slot."""

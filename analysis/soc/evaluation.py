@@ -1,15 +1,14 @@
 """Columnar evaluation of designs: arrays of parameters in, arrays of metrics out.
 
 A design is a chip that is like a base chip but for some fields of `analysis.soc.config.SoCConfig`.
-`Designs` holds these fields as columns and computes a metric when it is asked for, at once for all
-designs and once only, so an exploration pays for the metrics that it looks at.
+`DesignColumns` holds these fields as columns and computes a metric when it is asked for, at once
+for all designs and once only, so an exploration pays for the metrics that it looks at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
@@ -17,23 +16,16 @@ import numpy.typing as npt
 
 from analysis.soc import formulas
 from analysis.soc.config import KEYS, SoCConfig
-from analysis.soc.design_workload import DEFAULT_WORKLOAD, DesignWorkload
+from analysis.soc.ops import Op
+from analysis.soc.power import PowerSemantics
 from analysis.soc.precision import Precision
-from farm.errors import UsageError
+from analysis.soc.workload import Workload
+from analysis.soc.workload_argument import DEFAULT_WORKLOAD, parse_workload
 
 Floats = npt.NDArray[np.float64]
 
-OPS_SUFFIX = "_ops_per_cycle"
-
 PARAMETERS = tuple(key for key, path in KEYS.items() if path[0] not in ("name", "technology"))
-"""Fields of a chip that may be columns: all numbers but the constants of its technology."""
-
-
-class PowerSemantics(StrEnum):
-    """Which power formulas hold."""
-
-    PHYSICAL = "physical"
-    REFERENCE = "reference"
+"""Fields of a chip that may be columns: all its numbers but the constants of its technology."""
 
 
 @dataclass(frozen=True)
@@ -45,27 +37,20 @@ class Setting:
     base : SoCConfig
         Values of the fields that are no column.
     precision : Precision
-        Format for which peak, density and power hold.  A precision without a column of its own
-        keeps its ratio to FP16: tensor cores grow as a whole.
-    power : PowerSemantics
+        Format for which peak, density and power hold.
+    semantics : PowerSemantics
         Which power formulas hold.
-    workload : DesignWorkload
+    workload : Workload
         What ``time_ns`` is the time of.
     """
 
     base: SoCConfig = field(default_factory=SoCConfig)
     precision: Precision = Precision.FP16
-    power: PowerSemantics = PowerSemantics.PHYSICAL
-    workload: DesignWorkload = field(default_factory=lambda: DesignWorkload.parse(DEFAULT_WORKLOAD))
-
-    @cached_property
-    def rate_to_fp16(self) -> float:
-        """Rate of the precision over the FP16 rate, in the base chip."""
-        rates = self.base.sm.ops_per_cycle
-        return rates[self.precision] / rates[Precision.FP16]
+    semantics: PowerSemantics = PowerSemantics.PHYSICAL
+    workload: Workload = field(default_factory=lambda: parse_workload(DEFAULT_WORKLOAD))
 
 
-class Designs(Mapping[str, Floats]):
+class DesignColumns(Mapping[str, Floats]):
     """Parameters and metrics of n designs as columns of shape (n,).
 
     Parameters
@@ -79,150 +64,114 @@ class Designs(Mapping[str, Floats]):
 
     def __init__(self, columns: Mapping[str, Floats], setting: Setting) -> None:
         self.setting = setting
+        self.given = columns
         self.n = len(next(iter(columns.values())))
-        self._columns: dict[str, formulas.Number] = dict(columns)
+        self._numbers: dict[str, formulas.Number] = dict(columns)
 
     def __getitem__(self, name: str) -> Floats:
         return np.broadcast_to(np.asarray(self.number(name), np.float64), (self.n,))
 
-    def number(self, name: str) -> formulas.Number:
-        """Column, or one number where all designs have the same."""
-        if name not in self._columns:
-            if name in METRICS:
-                self._columns[name] = METRICS[name].compute(self)
-            elif name in PARAMETERS:
-                self._columns[name] = self.setting.base.value(name)
-            else:
-                raise KeyError(name)
-        return self._columns[name]
-
     def __iter__(self) -> Iterator[str]:
-        return iter((*PARAMETERS, *METRICS))
+        return iter(dict.fromkeys((*self._numbers, *PARAMETERS, *_COMPUTE)))
 
     def __len__(self) -> int:
-        return len(PARAMETERS) + len(METRICS)
+        return sum(1 for _ in self)
+
+    def taken(self, rows: npt.NDArray[np.intp]) -> DesignColumns:
+        """Return some of the designs, by their positions."""
+        return DesignColumns({name: col[rows] for name, col in self.given.items()}, self.setting)
+
+    def number(self, name: str) -> formulas.Number:
+        """Column, or one number where all designs have the same."""
+        if name not in self._numbers:
+            if name in _COMPUTE:
+                self._numbers[name] = _COMPUTE[name](self)
+            elif name in PARAMETERS:
+                self._numbers[name] = self.setting.base.value(name)
+            else:
+                raise KeyError(name)
+        return self._numbers[name]
+
+    def ops_per_cycle(self, precision: Precision) -> formulas.Number:
+        """Rate of one tensor core.
+
+        Where only the FP16 rate is a column, the others keep their ratio to it: a tensor core is
+        made wider for all precisions.
+
+        Raises
+        ------
+        ConfigError
+            If the base chip does not have the precision.
+        """
+        own, fp16 = (f"{p.lower()}_ops_per_cycle" for p in (precision, Precision.FP16))
+        if own in self._numbers:
+            return self._numbers[own]
+        rates = self.setting.base.sm.ops_per_cycle
+        if fp16 not in self._numbers:
+            return rates[precision]
+        return self._numbers[fp16] * (rates[precision] / rates[Precision.FP16])
+
+    def peak_tflops(self, precision: Precision) -> formulas.Number:
+        """Peak of all SMs."""
+        per_sm = formulas.sm_peak_tflops(
+            self.ops_per_cycle(precision), self.number("n_tensor_cores"), self.number("clock_mhz")
+        )
+        return formulas.soc_peak_tflops(per_sm, self.number("n_sms"), self.number("n_chiplets"))
 
     @cached_property
     def power(self) -> formulas.PowerParts:
         """Where the watts go at full use."""
-        v = self.number
+        v, setting = self.number, self.setting
         chip = {key: v(key) for key in ("n_sms", "n_chiplets", "l2_mb", "n_hbm_stacks")}
-        if self.setting.power is PowerSemantics.REFERENCE:
+        if setting.semantics is PowerSemantics.REFERENCE:
             return formulas.reference_power(**chip)
         return formulas.physical_power(
             **chip,
             n_tensor_cores=v("n_tensor_cores"),
             clock_mhz=v("clock_mhz"),
-            ops_per_cycle=self.ops_per_cycle,
-            bits=self.setting.precision.bits,
+            ops_per_cycle=self.ops_per_cycle(setting.precision),
+            bits=setting.precision.bits,
             area_mm2=v("area_mm2"),
             hbm_stack_gb_s=v("hbm_stack_gb_s"),
-            technology=self.setting.base.technology,
+            technology=setting.base.technology,
         )
 
-    @cached_property
-    def ops_per_cycle(self) -> formulas.Number:
-        """Rate of one tensor core in the precision of the setting."""
-        own = self.setting.precision.lower() + OPS_SUFFIX
-        fp16 = Precision.FP16.lower() + OPS_SUFFIX
-        if own in self._columns or fp16 not in self._columns:
-            return self.number(own)
-        return self.setting.rate_to_fp16 * self._columns[fp16]
+    def op_time_ns(self, op: Op) -> formulas.Number:
+        """Time of one run of an operation: the longer of computing and of moving data."""
+        # 1e12 operations per s are 1e3 per ns; 1e9 bytes per s are 1 per ns.
+        compute_ns = op.flops * 1e-3 / self.peak_tflops(op.precision)
+        return np.maximum(compute_ns, self._bytes_moved(op) / self.number("hbm_bandwidth_gb_s"))
+
+    def _bytes_moved(self, op: Op) -> formulas.Number:
+        # Traffic depends on the cache alone, and a space has few sizes of it.
+        cache_mb, which = np.unique(np.asarray(self.number("total_l2_mb")), return_inverse=True)
+        return np.array([op.bytes_moved(mb * 1e6) for mb in cache_mb.tolist()])[which]
 
 
-def _peak_tflops(d: Designs) -> formulas.Number:
-    per_sm = formulas.sm_peak_tflops(
-        d.ops_per_cycle, d.number("n_tensor_cores"), d.number("clock_mhz")
-    )
-    return formulas.soc_peak_tflops(per_sm, d.number("n_sms"), d.number("n_chiplets"))
-
-
-def _density(d: Designs) -> formulas.Number:
+def _density(d: DesignColumns) -> formulas.Number:
     return formulas.density_tflops_mm2(
         d.number("peak_tflops"), d.number("n_chiplets"), d.number("area_mm2")
     )
 
 
-def _bandwidth(d: Designs) -> formulas.Number:
-    return formulas.hbm_bandwidth_gb_s(d.number("n_hbm_stacks"), d.number("hbm_stack_gb_s"))
+def _time_ns(d: DesignColumns) -> formulas.Number:
+    return sum(op.count * d.op_time_ns(op) for op in d.setting.workload.ops)
 
 
-def _ridge_point(d: Designs) -> formulas.Number:
-    return formulas.ridge_point(d.number("peak_tflops"), d.number("hbm_bandwidth_gb_s"))
-
-
-def _time_ns(d: Designs) -> formulas.Number:
-    workload, n_bytes = d.setting.workload, d.setting.precision.n_bytes
-    attainable = formulas.attainable_tflops(
-        d.number("peak_tflops"), d.number("hbm_bandwidth_gb_s"), workload.intensity(n_bytes)
-    )
-    return workload.flops * 1e-3 / attainable
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A number that follows from a design's parameters.
-
-    Attributes
-    ----------
-    unit : str
-        Unit; empty for counts.
-    sense : int
-        1 where more is better, -1 where less is, 0 where neither.
-    text : str
-        What it is.
-    compute : Callable
-        `Designs` -> column, or one number.
-    """
-
-    unit: str
-    sense: int
-    text: str
-    compute: Callable[[Designs], formulas.Number]
-
-
-METRICS: dict[str, Metric] = {
-    "peak_tflops": Metric("TFLOPS", 1, "peak of all SMs", _peak_tflops),
-    "density_tflops_mm2": Metric("TFLOPS/mm²", 1, "peak per area of compute silicon", _density),
-    "total_power_w": Metric("W", -1, "power at full use", lambda d: d.power.total_w),
-    "tflops_per_w": Metric(
-        "TFLOPS/W",
-        1,
-        "peak per power at full use",
-        lambda d: d.number("peak_tflops") / d.number("total_power_w"),
+_COMPUTE: dict[str, Callable[[DesignColumns], formulas.Number]] = {
+    "peak_tflops": lambda d: d.peak_tflops(d.setting.precision),
+    "density_tflops_mm2": _density,
+    "total_power_w": lambda d: d.power.total_w,
+    "tflops_per_w": lambda d: d.number("peak_tflops") / d.number("total_power_w"),
+    "junction_c": lambda d: d.power.junction_c,
+    "hbm_bandwidth_gb_s": lambda d: formulas.hbm_bandwidth_gb_s(
+        d.number("n_hbm_stacks"), d.number("hbm_stack_gb_s")
     ),
-    "junction_c": Metric(
-        "°C", -1, "junction temperature at full use", lambda d: d.power.junction_c
+    "ridge_flop_per_byte": lambda d: formulas.ridge_point(
+        d.number("peak_tflops"), d.number("hbm_bandwidth_gb_s")
     ),
-    "hbm_bandwidth_gb_s": Metric("GB/s", 1, "bandwidth of all stacks", _bandwidth),
-    "ridge_flop_per_byte": Metric("flop/byte", 0, "where the roofline bends", _ridge_point),
-    "time_ns": Metric("ns", -1, "time of the workload", _time_ns),
-    "n_all_sms": Metric(
-        "", 0, "SMs of all chiplets", lambda d: d.number("n_sms") * d.number("n_chiplets")
-    ),
-    "total_area_mm2": Metric(
-        "mm²", -1, "area of all chiplets", lambda d: d.number("area_mm2") * d.number("n_chiplets")
-    ),
-    "total_l2_mb": Metric(
-        "MB", 0, "L2 of all chiplets", lambda d: d.number("l2_mb") * d.number("n_chiplets")
-    ),
+    "time_ns": _time_ns,
+    "n_all_sms": lambda d: d.number("n_sms") * d.number("n_chiplets"),
+    "total_area_mm2": lambda d: d.number("area_mm2") * d.number("n_chiplets"),
+    "total_l2_mb": lambda d: d.number("l2_mb") * d.number("n_chiplets"),
 }
-"""Every metric by its name."""
-
-
-def require_names(names: list[str]) -> None:
-    """Check that every name is a metric or a parameter of a design.
-
-    Raises
-    ------
-    UsageError
-        If one is neither.
-    """
-    from difflib import get_close_matches
-
-    known = [*METRICS, *PARAMETERS]
-    for name in names:
-        if name not in known:
-            close = get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
-            raise UsageError(f"there is no metric or parameter {name!r}; {hint}")
