@@ -36,6 +36,13 @@ class Names(StrEnum):
     TT_METAL = "tt-metal"
 
 
+class Pause(StrEnum):
+    """Between what the op-to-op latency is."""
+
+    FIRMWARE = "firmware"
+    KERNEL = "kernel"
+
+
 def profiler_log(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="A profile_log_device.csv, of any generation.")
@@ -54,6 +61,14 @@ def profiler_log(
             "its own post-processing."
         ),
     ] = Names.FARM,
+    op_to_op: Annotated[
+        Pause,
+        typer.Option(
+            help="Op-to-op latency from the end of one launch's firmware to the start of the "
+            "next's, or between their kernels, as tt-metal has it since 2025-01-19. In farm's "
+            "names csv and parquet have both."
+        ),
+    ] = Pause.FIRMWARE,
 ) -> None:
     """Print the durations of the launches in a tt-metal device-profiler log.
 
@@ -70,12 +85,14 @@ def profiler_log(
     profile = read_log(file)
     launches = profile.launches
     if names is Names.TT_METAL:
-        launches = with_reference_names(launches)
+        launches = with_reference_names(launches, op_to_op is Pause.KERNEL)
     is_terminal = out is None and sys.stdout.isatty()
     if form is None:
         form = Format.TABLE if is_terminal else Format.CSV
     if form is Format.TABLE:
-        _print_table(launches, names, out)
+        columns = launches.slice(0, _MAX_ROWS_SHOWN)
+        shown = _short(columns, op_to_op) if names is Names.FARM else columns.to_pydict()
+        _print_table(shown, launches.num_rows, out)
     elif form is Format.PARQUET and is_terminal:
         raise UsageError("Parquet is not for a terminal: name a file with --out")
     else:
@@ -123,13 +140,11 @@ def _write(launches: pa.Table, form: Format, out: Path | None) -> None:
         raise UsageError(f"cannot write {out or 'to stdout'}: {error}") from error
 
 
-def _print_table(launches: pa.Table, names: Names, out: Path | None) -> None:
+def _print_table(columns: dict[str, list[Any]], n_launches: int, out: Path | None) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    shown = launches.slice(0, _MAX_ROWS_SHOWN)
-    columns = shown.to_pydict() if names is Names.TT_METAL else _short(shown)
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for name in columns:
         table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
@@ -142,12 +157,12 @@ def _print_table(launches: pa.Table, names: Names, out: Path | None) -> None:
             console = Console(file=file)
             console.width = max(console.width, n_columns)
             console.print(table)
-            console.print(_caption(launches.num_rows), highlight=False)
+            console.print(_caption(n_launches), highlight=False)
     except OSError as error:
         raise UsageError(f"cannot write {out}: {error.strerror}") from error
 
 
-def _short(launches: pa.Table) -> dict[str, list[Any]]:
+def _short(launches: pa.Table, op_to_op: Pause) -> dict[str, list[Any]]:
     """Pick the columns that fit a terminal; zones that no launch has are left out."""
     from farm.profiler.launch_cells import LaunchStatus
 
@@ -163,7 +178,7 @@ def _short(launches: pa.Table) -> dict[str, list[Any]]:
         "trisc1_kernel_ns": "TRISC1",
         "trisc2_kernel_ns": "TRISC2",
         "erisc_kernel_ns": "ERISC",
-        "op_to_op_ns": "op to op",
+        "op_to_op_ns" if op_to_op is Pause.FIRMWARE else "kernel_to_kernel_ns": "op to op",
         "status": "status",
     }
     columns = {

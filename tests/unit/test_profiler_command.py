@@ -58,6 +58,20 @@ def test_names_of_tt_metal(farm, log: Path, tmp_path: Path) -> None:
     assert "DEVICE ERISC KERNEL DURATION [ns]" not in read.column_names
 
 
+@pytest.mark.parametrize(
+    ("convention", "column"), [("firmware", "op_to_op_ns"), ("kernel", "kernel_to_kernel_ns")]
+)
+def test_either_latency_between_launches(
+    farm, log: Path, tmp_path: Path, convention: str, column: str
+) -> None:
+    out = tmp_path / "launches.csv"
+    assert farm(log, "--names", "tt-metal", "--op-to-op", convention, "--out", out) == 0
+    expected = read_log(log).launches[column].to_pylist()
+    found = csv.read_csv(out)["OP TO OP LATENCY [ns]"].to_pylist()
+    assert found == [None if value is None else round(value) for value in expected]
+    assert len(set(found)) > 1
+
+
 def test_a_table_says_what_is_incomplete(farm, log: Path, capfd, tmp_path: Path) -> None:
     assert farm(log, "--format", "table", "--out", tmp_path / "table.txt") == 0
     text = (tmp_path / "table.txt").read_text()
