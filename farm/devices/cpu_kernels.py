@@ -12,6 +12,8 @@ matmul   M, K, N, dtype                    ``C[M, N] = A[M, K] @ B[K, N]``; BLAS
 eltwise  ufunc, dtype, shape               NumPy ufunc of one or two inputs of that shape
 memcpy   layout, dtype, shape of (h, w)    ``copy``, ``transpose``, or ``tilize`` into tiles of
                                            32 x 32 elements
+op_model those of the sweep op-model       ``input_count`` times the eltwise or matmul that
+                                           `farm.devices.cpu_op_model` says
 ======== ================================= =================================================
 
 A type is never converted in secret: where NumPy would compute in another type than ``dtype``, the
@@ -29,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
+from farm.devices.cpu_op_model import host_vector
 from farm.errors import InvalidVectorError, OutOfMemoryError, UnsupportedVectorError
 from sweeps.dtypes import ITEM_BYTES
 from sweeps.vector import Vector
@@ -186,8 +189,20 @@ def _memcpy(params: Mapping[str, Any], rng: np.random.Generator) -> Launch:
     return lambda: np.copyto(out, source)
 
 
+def _op_model(params: Mapping[str, Any], rng: np.random.Generator) -> Launch:
+    op, own, n_times = host_vector(params)
+    once = _KERNELS[op](own, rng)
+
+    def launch() -> None:
+        for _ in range(n_times):
+            once()
+
+    return launch
+
+
 _KERNELS: dict[str, Callable[[Mapping[str, Any], np.random.Generator], Launch]] = {
     "matmul": _matmul,
     "eltwise": _eltwise,
     "memcpy": _memcpy,
+    "op_model": _op_model,
 }

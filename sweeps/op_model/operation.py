@@ -28,7 +28,7 @@ MOST = 1 << 20
 
 Shape = tuple[int, ...]
 
-_SUFFIX = re.compile(r"_(int8|int32|approx|l1_acc|nz_counts)$")
+_SUFFIXES = re.compile(r"(_(int8|int32|approx|l1_acc|nz_counts))+$")
 _CODES: Mapping[str, Mapping[int, Any]] = {
     "math_fidelity": formats.FIDELITY_OF_CODE,
     "input0_df": formats.FORMAT_OF_CODE,
@@ -99,10 +99,7 @@ class Operation:
     @property
     def op(self) -> str:
         """The operation as parameter files name it."""
-        op = self.op_name
-        while op not in self.type.ops and _SUFFIX.search(op):
-            op = _SUFFIX.sub("", op)
-        return op
+        return plain_op(self.op_name)
 
     @property
     def variables(self) -> Variables:
@@ -193,6 +190,17 @@ class Operation:
             raise SpecError(f"{where}: {error}") from error
 
 
+def plain_op(op_name: str) -> str:
+    """Name an operation as parameter files do.
+
+    Examples
+    --------
+    >>> plain_op("gelu_derivative_approx"), plain_op("matmul_sparse_nz_counts")
+    ('gelu_derivative', 'matmul_sparse')
+    """
+    return _SUFFIXES.sub("", op_name)
+
+
 def operations_of(data: object, where: str) -> list[Operation]:
     """Read a list of operations from JSON data.
 
@@ -213,8 +221,10 @@ def _variables(overrides: Mapping[str, Any]) -> Variables:
         name = ALIASES.get(alias, alias)
         if name in found:
             raise SpecError(f"variable {name} is given twice")
-        listed = values if isinstance(values, list) else [values]
-        code_of = {str(value).lower(): code for code, value in _CODES.get(name, {}).items()}
+        listed: list[Any] = values if isinstance(values, list) else [values]
+        code_of: dict[str, Any] = {
+            str(value).lower(): code for code, value in _CODES.get(name, {}).items()
+        }
         found[name] = tuple(code_of.get(str(value).lower(), value) for value in listed)
     return found
 
@@ -227,14 +237,16 @@ def _known(what: str, name: str, known: Collection[str], where: str) -> None:
 
 
 def _require_values(where: str, name: str, values: Sequence[object]) -> None:
-    allowed = _CODES.get(name)
-    if not values or len(set(values)) < len(values):
-        raise SpecError(f"{where}: variable {name} needs a list of distinct values, not {values}")
+    codes = _CODES.get(name)
     for value in values:
-        if allowed is not None and value not in allowed:
-            names = ", ".join(f"{code} {text}" for code, text in allowed.items())
-            raise SpecError(f"{where}: variable {name} has {value!r}, which is none of {names}")
-        if type(value) is not int or (allowed is None and not 1 <= value <= MOST):
+        if codes is not None and not (type(value) is int and value in codes):
+            known = ", ".join(f"{code} {text}" for code, text in codes.items())
+            raise SpecError(f"{where}: variable {name} has {value!r}, which is none of {known}")
+        if type(value) is not int or (codes is None and not 1 <= value <= MOST):
             raise SpecError(
                 f"{where}: variable {name} has {value!r}, which is no whole number from 1 to {MOST}"
             )
+    if not values or len(set(values)) < len(values):
+        raise SpecError(f"{where}: variable {name} needs distinct values, one at least")
+    if name == "nz_draws" and len(values) > 1:
+        raise SpecError(f"{where}: variable {name} is one number")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sweeps.axis import Axis, Value
+from sweeps.axis import Axis, AxisKind, Value
 from sweeps.columns import Array, Columns
 from sweeps.errors import SpecError
 from sweeps.op_model.catalogue import DEFAULT_OPERATIONS
@@ -160,7 +160,7 @@ def sweep_of(operations: Sequence[Operation]) -> Sweep:
             ),
             Axis.flags("approx"),
             Axis.flags("l1_accumulate"),
-            Axis.shapes("shape", union("shape"), components=SHAPE_PARTS),
+            Axis("shape", AxisKind.SHAPE, tuple(union("shape")), SHAPE_PARTS),
         ),
         suite_by=("operation",),
         suite_values=lambda pinned: values[str(pinned["operation"])],
