@@ -52,7 +52,14 @@ def _batch(choice: dict[str, Any]) -> str:
     """Describe the batch size that a card chose last."""
     if not choice:
         return ""
-    return f", batches of {choice['rows']:,} vectors ({choice['reason']})"
+    text = f", batches of {choice['rows']:,} vectors ({choice['reason']}"
+    if "fixed_s" in choice:
+        text += (
+            f"; a read costs {1e3 * choice['fixed_s']:.3g} ms and "
+            f"{1e6 * choice['launch_s']:.3g} us per launch, "
+            f"a vector {1e3 * choice['vector_s']:.3g} ms"
+        )
+    return text + ")"
 
 
 def register(app: typer.Typer) -> None:
