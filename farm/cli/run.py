@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from farm import plugins
 from farm.cli.options import (
     ChunkOption,
     ForceOption,
@@ -22,16 +17,12 @@ from farm.cli.options import (
     TimeoutOption,
     YesOption,
     clean_if_asked,
-    generation_progress,
     make_plan,
 )
+from farm.cli.running import device_arguments, new_run_id, parse_options, run_plan
 from farm.devices import registry
-from farm.errors import DifferentSweepError, UsageError
-from farm.generation import open_or_generate
-from farm.progress import JsonView, PlainView, RunState, TerminalView, View, describe_incident
+from farm.errors import UsageError
 from farm.settings import RunSettings
-from farm.store.directory import SweepDirectory, run_lock
-from farm.supervisor import EXIT_INTERRUPTED, Supervisor
 
 FIT_CONVENTIONS = ("vectors", "size-means")
 
@@ -107,12 +98,9 @@ def run(
     plan, existing = make_plan(sweep, limit, repeats, timeout, chunk)
     path = existing or out or Path(f"{plan.sweep.name}-sweep")
     clean_if_asked(path, force_clean, yes)
-    is_new = not (path / "sweep.json").exists()
-    directory = open_or_generate(path, plan, on_progress=generation_progress())
-    require_same_device(directory, slots[0].kind)
     settings = RunSettings(
         directory=str(path.resolve()),
-        run_id=datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
+        run_id=new_run_id(),
         slots=slots,
         fit_over=fit_over,
         max_strikes=max_strikes,
@@ -125,122 +113,8 @@ def run(
         deadline_floor_s=deadline_floor,
         deadline_factor=deadline_factor,
     )
-    with run_lock(path):
-        directory.files.sweep_temporaries()
-        n_chunks, n_committed = len(directory.chunks()), len(directory.committed())
-        if not as_json:
-            state = "new" if is_new else f"{n_committed:,} committed"
-            typer.echo(
-                f"{directory.manifest.sweep}: {directory.manifest.n_vectors:,} vectors in "
-                f"{n_chunks:,} chunks ({state}) on {device}, in {path}"
-            )
-        if n_committed == n_chunks:
-            return _fit_only(settings, path, as_json)
-        again = shlex.join(
-            ["farm", "run", str(path), "--device", device]
-            + [part for option in device_option for part in ("-o", option)]
-        )
-        return _supervise(settings, path, as_json, again)
-
-
-def _fit_only(settings: RunSettings, path: Path, as_json: bool) -> int:
-    """Refresh the models of a sweep with nothing left to measure: no Ray is needed."""
-    fitter = plugins.load(plugins.ANALYSIS, "linear")
-    tables = [fitter(settings.directory, settings.fit_over).fits()]
-    summary = fitter.publish(settings.directory, settings.fit_over, tables)
-    if as_json:
-        typer.echo(json.dumps({"event": "fitted", **summary}))
-    else:
-        typer.echo("nothing is left to measure")
-        _print_models(summary, path)
-        typer.echo(f"every vector is accounted for; next: farm report {path}")
-    return 0
-
-
-def _supervise(settings: RunSettings, path: Path, as_json: bool, again: str) -> int:
-    state = RunState()
-    view = _view(as_json)
-
-    def on_event(event: dict[str, object]) -> None:
-        state.feed(event)
-        view.show(event, state)
-
-    with view:
-        exit_code = Supervisor(settings, on_event).run()
-    if as_json:
-        return exit_code
-    for incident in state.incidents if isinstance(view, TerminalView) else ():
-        typer.echo(f"incident: {describe_incident(incident)}")
-    if state.error:
-        typer.echo(f"error: {state.error}", err=True)
-    if state.latest:
-        typer.echo(state.line())
-    if state.summary:
-        _print_models(state.summary, path)
-    if exit_code == 0:
-        typer.echo(f"every vector is accounted for; next: farm report {path}")
-    elif exit_code == EXIT_INTERRUPTED:
-        typer.echo(f"interrupted; what was committed is safe. To go on: {again}")
-    elif exit_code != 2:
-        typer.echo(f"stopped before the end. To go on: {again}")
-    return exit_code
-
-
-def _print_models(summary: dict[str, object], path: Path) -> None:
-    median = summary.get("median_r2")
-    quality = f", median R² {median:.4f}" if isinstance(median, float) else ""
-    typer.echo(
-        f"models: {summary.get('n_fitted'):,} of {summary.get('n_groups'):,} groups fitted"
-        f"{quality}, in {path / 'models'}"
-    )
-
-
-def _view(as_json: bool) -> View:
-    if as_json:
-        return JsonView(sys.stdout)
-    if sys.stdout.isatty():
-        from rich.console import Console
-
-        return TerminalView(Console())
-    return PlainView(sys.stdout)
-
-
-def parse_options(texts: list[str]) -> dict[str, str]:
-    """Read ``KEY=VALUE`` options.
-
-    Raises
-    ------
-    UsageError
-        If one has no ``=`` or is given twice.
-    """
-    options: dict[str, str] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"--device-option {text!r}: write KEY=VALUE")
-        if key in options:
-            raise UsageError(f"--device-option {key} is given twice")
-        options[key] = value
-    return options
-
-
-def require_same_device(directory: SweepDirectory, kind: str) -> None:
-    """Check that results of a directory come from the kind of device to be used.
-
-    Raises
-    ------
-    DifferentSweepError
-        If not.
-    """
-    committed = directory.committed()
-    if not committed:
-        return
-    known = directory.result_meta(min(committed)).device.get("kind", kind)
-    if known != kind:
-        raise DifferentSweepError(
-            f"{directory.path} holds results of device kind {known!r}, not {kind!r}; one sweep "
-            f"directory holds one kind. Use --device {known}, or another --out"
-        )
+    again = ["farm", "run", str(path), *device_arguments(device, device_option)]
+    return run_plan(plan, path, settings, device, as_json, again)
 
 
 def register(app: typer.Typer) -> None:
