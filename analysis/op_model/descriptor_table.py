@@ -35,6 +35,25 @@ _FLAGS = ("approx", "l1_accumulate")
 _DEFAULTS: dict[str, Any] = Descriptor("nop").as_json() | {"input_format": ""}
 
 
+class RowError(UsageError):
+    """One row of a table cannot be used.
+
+    Attributes
+    ----------
+    row : int
+        Which one, counted from 0.
+    reason : str
+        Why.
+    """
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(row, reason)
+        self.row, self.reason = row, reason
+
+    def __str__(self) -> str:
+        return f"row {self.row}: {self.reason}"
+
+
 @dataclass(frozen=True, eq=False)
 class Descriptors:
     """Many descriptors.
@@ -78,7 +97,9 @@ class Descriptors:
         Raises
         ------
         UsageError
-            If `op` is missing or a value is bad; the message names the row, counted from 0.
+            If `op` is missing, or a column holds something else than numbers.
+        RowError
+            If a value is bad.
         """
         if "op" not in frame:
             raise UsageError("the table has no column op: which operation?")
@@ -90,7 +111,7 @@ class Descriptors:
             try:
                 traits.append(_traits(values))
             except UsageError as error:
-                raise UsageError(f"row {np.flatnonzero(rows == i)[0]}: {error}") from error
+                raise RowError(int(np.argmax(rows == i)), str(error)) from error
         table = cls(sizes, tuple(traits), rows)
         table._check()
         return table
@@ -109,7 +130,7 @@ class Descriptors:
             sizes = Sizes(*(int(column[row]) for column in s))
             reason = contradiction(self.traits[self.trait_of_row[row]], sizes)
             if reason:
-                raise UsageError(f"row {row}: {reason}")
+                raise RowError(int(row), reason)
 
 
 def _sizes(frame: pd.DataFrame) -> Sizes:
@@ -131,9 +152,8 @@ def _sizes(frame: pd.DataFrame) -> Sizes:
                 is_good &= numbers % 1 == 0
         if not is_good.all():
             row = int(np.argmin(is_good))
-            raise UsageError(
-                f"row {row}: {name} is {given[row]!s}: it has to be a whole number, {least} to "
-                f"{LARGEST_SIZE}"
+            raise RowError(
+                row, f"{name} is {given[row]!s}: it has to be {least} to {LARGEST_SIZE}, and whole"
             )
         columns.append(numbers.astype(np.int64, copy=False))
     return Sizes(*columns)

@@ -2,9 +2,152 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from analysis.op_model.parameter_options import (
+    ArchOption,
+    FallbackOption,
+    JsonOption,
+    ModeOption,
+    ParamsOption,
+    SparseTablesOption,
+    VersionOption,
+)
+from farm.errors import UsageError
+from farm.store.files import StoreAccess
+
+if TYPE_CHECKING:
+    from analysis.op_model.descriptor import Descriptor
+    from analysis.op_model.estimator import Estimate
+    from analysis.op_model.opening import Source
+
+
+def estimate(
+    assignments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE...]", help="The descriptor, if not --from.", show_default=False
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE|-",
+            help="Descriptors: JSON (one object or a list; - is stdin), or a CSV table with a "
+            "column per key.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv", help="Where to write a table's estimates.", show_default="stdout"
+        ),
+    ] = None,
+    params: ParamsOption = None,
+    params_version: VersionOption = None,
+    arch: ArchOption = None,
+    sparse_tables: SparseTablesOption = None,
+    mode: ModeOption = "normal",
+    fallback: FallbackOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate the cycles of operations from their descriptors.
+
+    Keys: op t mblock_m mblock_n ublock_rt ublock_ct mblock_k ublock_kt reduce_z nz_tiles nz_ublocks
+    nz_strips input_format output_format fidelity vector_mode approx l1_accumulate attribute arch.
+    """
+    from analysis.op_model.opening import Source
+
+    if bool(assignments) == bool(source):
+        raise UsageError(
+            "describe the operation: KEY=VALUE..., such as op=add mblock_m=4, or --from"
+        )
+    given = Source(params, params_version, arch, sparse_tables, mode, fallback)
+    if source is not None and source.suffix.lower() == ".csv":
+        _estimate_table(source, out, given, as_json)
+        return
+    if out is not None:
+        raise UsageError("--out is for the estimates of a table: --from FILE.csv")
+    descriptors = _descriptors(assignments or [], source)
+    estimators = {arch: given.open(arch) for arch in dict.fromkeys(d.arch for d in descriptors)}
+    answers = [estimators[descriptor.arch].estimate(descriptor) for descriptor in descriptors]
+    if as_json:
+        found = [answer.as_json() for answer in answers]
+        typer.echo(json.dumps(found[0] if len(found) == 1 else found))
+        return
+    for descriptor, answer in zip(descriptors, answers, strict=True):
+        _print(descriptor, answer)
+
+
+def _descriptors(assignments: list[str], source: Path | None) -> list[Descriptor]:
+    from analysis.op_model.descriptor import Descriptor
+
+    if source is None:
+        return [Descriptor.parse(assignments)]
+    found = (
+        Descriptor.loads(sys.stdin.read(), "stdin")
+        if str(source) == "-"
+        else Descriptor.read(source)
+    )
+    if not found:
+        raise UsageError(f"{source}: the list of descriptors is empty")
+    return found
+
+
+def _print(descriptor: Descriptor, answer: Estimate) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from analysis.op_model.console import show, warn
+
+    choice = answer.choice
+    table = Table(box=None, show_header=False)
+    cycles = f"{answer.cycles:,.0f}" if answer.cycles >= 100 else f"{answer.cycles:.4g}"
+    table.add_row(descriptor.op, f"[bold]{cycles} cycles[/bold]")
+    table.add_row("sureness", escape(answer.sureness))
+    table.add_row("formula", answer.formula)
+    table.add_row(
+        "parameters",
+        escape(f"{choice.op}/{choice.set_name} of {choice.arch} version {choice.version}"),
+    )
+    table.add_row("chosen", escape(choice.reason))
+    table.add_row("file", escape(choice.source))
+    show(table)
+    warn(answer.warnings)
+
+
+def _estimate_table(path: Path, out: Path | None, given: Source, as_json: bool) -> None:
+    from analysis.op_model.console import warn
+    from analysis.op_model.estimate_frame import estimate_frame, read_descriptor_table
+
+    table, unused = read_descriptor_table(path)
+    if unused:
+        warn([f"{path}: columns that say nothing about an operation: {', '.join(unused)}"])
+    estimated = estimate_frame(table, given.open, str(path))
+    warn(estimated.warnings)
+    if as_json:
+        text = estimated.frame.to_json(orient="records")
+    else:
+        text = estimated.frame.to_csv(index=False, lineterminator="\n")
+    if out is None:
+        typer.echo(text, nl=as_json)
+        return
+    with StoreAccess("write", out):
+        out.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {len(estimated.frame):,} estimates to {out}")
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    del app
+    app.command(
+        "estimate",
+        epilog="Example: farm op-model estimate op=exp mblock_m=4 mblock_n=4 ublock_rt=2 "
+        "ublock_ct=2 output_format=Float16_b --params params/ --arch wormhole_b0",
+    )(estimate)

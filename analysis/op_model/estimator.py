@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from analysis.op_model.arithmetic import (
     NormalNumber,
 )
 from analysis.op_model.descriptor import Descriptor, Sizes, Traits
-from analysis.op_model.descriptor_table import Descriptors
+from analysis.op_model.descriptor_table import Descriptors, RowError
 from analysis.op_model.estimate_plan import Plan, make_plan
 from analysis.op_model.fit_record import FitRecord
 from analysis.op_model.formulas import CYCLES, SPARSE_SECOND, Formula
@@ -103,11 +104,34 @@ class Estimates:
         The distinct ways in which they were computed.
     plan_of_row : ndarray
         Index into `plans`, shape (n,).
+    sizes : Sizes
+        Sizes of the descriptors.
     """
 
     cycles: Floats
     plans: tuple[Plan, ...]
     plan_of_row: Rows
+    sizes: Sizes
+
+    @property
+    def is_extrapolated(self) -> npt.NDArray[np.bool_]:
+        """Which descriptors are beyond the sizes that their set was fitted on, shape (n,)."""
+        outside = np.zeros(len(self.cycles), bool)
+        for number, plan in enumerate(self.plans):
+            record = plan.choice.record
+            if record is None:
+                continue
+            rows = np.flatnonzero(self.plan_of_row == number)
+            for name, (low, high) in record.ranges.items():
+                column = getattr(self.sizes, name)[rows]
+                outside[rows] |= (column < low) | (column > high)
+        return outside
+
+    @property
+    def expected_error_percent(self) -> Floats:
+        """Mean error of each row's set where it was fitted; not a number where unknown."""
+        known = np.array([_known_error(plan) for plan in self.plans])
+        return np.where(self.is_extrapolated, np.nan, known[self.plan_of_row])
 
 
 class Estimator:
@@ -174,9 +198,8 @@ class Estimator:
 
         Raises
         ------
-        UsageError
-            If there is no parameter set for a row, or its set says 0 cycles; the message names
-            the row, counted from 0.
+        RowError
+            If there is no parameter set for a row, or its set says 0 cycles.
         """
         plans, plan_of_row = self._plan_rows(descriptors)
         cycles = np.empty(len(descriptors))
@@ -192,8 +215,8 @@ class Estimator:
             cycles = np.minimum(np.floor(cycles), LARGEST_EXACT_CYCLES)
         if not (cycles > 0).all():
             row = int(np.argmin(cycles > 0))
-            raise UsageError(f"row {row}: {_no_cycles(plans[plan_of_row[row]], cycles[row])}")
-        return Estimates(cycles, plans, plan_of_row)
+            raise RowError(row, _no_cycles(plans[plan_of_row[row]], cycles[row]))
+        return Estimates(cycles, plans, plan_of_row, descriptors.sizes)
 
     def plan(self, traits: Traits, has_counts: bool) -> Plan:
         """Say how descriptors of these traits are estimated.
@@ -232,7 +255,7 @@ class Estimator:
             try:
                 plan = self.plan(traits, bool(number % 2))
             except UsageError as error:
-                raise UsageError(f"row {np.argmax(kind == number)}: {error}") from error
+                raise RowError(int(np.argmax(kind == number)), str(error)) from error
             index[number] = len(plans)
             plans.append(plan)
         return tuple(plans), index[kind]
@@ -269,6 +292,11 @@ class Estimator:
             np.minimum(size, n).astype(np.intp) - 1 for size, n in zip(axes, limits, strict=True)
         )
         return dict(zip(CYCLES, self._grid[(table, *index)].T, strict=True))
+
+
+def _known_error(plan: Plan) -> float:
+    record = plan.choice.record
+    return math.nan if record is None or plan.choice.uncovered else record.mape_percent
 
 
 _UNKNOWN = "unknown: how well these weights fit is not recorded"

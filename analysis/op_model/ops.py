@@ -1,4 +1,4 @@
-"""Operations that have a parameter model: category, codes, and names that carry attributes."""
+"""Operations that have a parameter model: category, and codes in sweep configurations."""
 
 from __future__ import annotations
 
@@ -73,18 +73,6 @@ CATEGORIES: Mapping[str, Category] = MappingProxyType(
 GOVERNED_BY_INPUT = frozenset({"dequantization", "requantization"})
 """Operations whose sets and weights follow the input format; all others follow the output's."""
 
-_SUFFIXES: Mapping[str, Mapping[str, object]] = {
-    "approx": {"approx": True},
-    "int8": {"format": "Int8"},
-    "int32": {"format": "Int32"},
-    "bfp8": {"format": "Bfp8_b"},
-    "fp16": {"format": "Float16_b"},
-    "l1_acc": {"l1_accumulate": True},
-    "r": {"attribute": "r"},
-    "c": {"attribute": "c"},
-    "nz_counts": {},
-}
-
 
 def category(op: str) -> Category:
     """Find the category of an operation.
@@ -100,41 +88,3 @@ def category(op: str) -> Category:
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise UsageError(f"unknown operation {op!r}{hint}; there are {', '.join(CATEGORIES)}")
     return found
-
-
-def split_name(name: str) -> tuple[str, dict[str, object]]:
-    """Take a sweep's operation name apart into the operation and the attributes it carries.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``exp_approx``, ``add-int8``, ``matmul_l1_acc`` or ``reduce_c``.
-
-    Returns
-    -------
-    tuple
-        Operation as parameter files name it, and any of `approx`, `l1_accumulate`, `attribute`
-        and `format` (of the operand that governs) that the name fixes.
-
-    Raises
-    ------
-    UsageError
-        If no operation begins so.
-
-    Examples
-    --------
-    >>> split_name("gelu-derivative-approx")
-    ('gelu_derivative', {'approx': True})
-    >>> split_name("matmul_sparse_nz_counts")
-    ('matmul_sparse', {})
-    """
-    op = name.strip().lower().replace("-", "_")
-    attributes: dict[str, object] = {}
-    while op not in CATEGORIES:
-        suffix = next((s for s in _SUFFIXES if op.endswith(f"_{s}")), None)
-        if suffix is None:
-            category(name)  # says which operations there are
-            break
-        op = op.removesuffix(f"_{suffix}")
-        attributes |= _SUFFIXES[suffix]
-    return op, attributes

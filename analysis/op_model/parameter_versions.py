@@ -12,6 +12,7 @@ Two layouts, which may be mixed below one folder:
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.op_model.parameters import Parameters, read_parameters
@@ -79,12 +80,19 @@ def open_parameters(path: Path, arch: str | None = None, version: int | None = N
         If the file is no parameter file.
     """
     if path.is_dir():
-        arch, version, path = _in_folder(path, arch, version)
-    elif path.exists():
+        folder, is_newest = path, version is None
+        arch, version, path = _in_folder(folder, arch, version)
+        found = read_parameters(path, arch, version)
+        missing = gaps(find_versions(folder)[arch]) if is_newest else []
+        if not missing:
+            return found
+        numbers = ", ".join(map(str, missing))
+        warning = f"{folder} lacks version {numbers} of {arch}: is {version} the newest?"
+        return replace(found, warnings=(*found.warnings, warning))
+    if path.exists():
         arch, version = _of_file(path, arch, version)
-    else:
-        raise UsageError(f"{path}: no such file or folder of parameters")
-    return read_parameters(path, arch, version)
+        return read_parameters(path, arch, version)
+    raise UsageError(f"{path}: no such file or folder of parameters")
 
 
 def next_version_path(folder: Path, arch: str) -> Path:

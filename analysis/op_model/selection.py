@@ -123,7 +123,7 @@ def _problem(parameters: Parameters, op: str, holds: frozenset[str]) -> str:
 
 def _pick(candidates: list[str], mode: Mode) -> tuple[str, str]:
     if mode is Mode.PARITY:
-        return candidates[-1], f"last of {len(candidates)} in the file that hold"
+        return candidates[-1], "the last in the file that holds"
     best = max(enumerate(candidates), key=lambda item: (*_speciality(item[1]), item[0]))[1]
     if len(candidates) == 1:
         return best, "the only one that holds"
