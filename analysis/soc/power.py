@@ -12,15 +12,14 @@ from analysis.soc.errors import ConfigError, ThermalRunawayError
 from analysis.soc.formulas import PowerParts
 from analysis.soc.precision import Precision
 
-
 PART_NAMES = {
-    "compute_w": "SMs",
-    "hbm_w": "HBM",
-    "leakage_w": "leakage",
     "interconnect_w": "interconnect",
-    "chiplet_w": "chiplets",
     "io_w": "I/O",
+    "chiplet_w": "chiplets",
+    "leakage_w": "leakage",
+    "hbm_w": "HBM",
     "l2_w": "L2",
+    "compute_w": "SMs",
 }
 """Fields of `PowerParts` that add up to the total, as people call them."""
 

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 
 from analysis.soc import formulas
 from analysis.soc.chart_style import (
-    FAINT,
     INK,
     PALETTE,
     SOFT,
@@ -56,17 +55,18 @@ def _draw_parts(axes: Axes, model: PowerModel, precision: Precision) -> None:
         name: np.array([float(getattr(part, field)) for part in parts])
         for field, name in PART_NAMES.items()
     }
-    columns = dict(sorted(columns.items(), key=lambda item: item[1][0] * 2 < item[1][-1]))
+    colors = dict(zip(columns, reversed(PALETTE), strict=True))
     shown = {name: column for name, column in columns.items() if column[-1] > 0}
     axes.stackplot(
         100 * shares,
         *shown.values(),
         labels=[f"{name}  {number_text(column[-1])} W" for name, column in shown.items()],
-        colors=PALETTE,
+        colors=[colors[name] for name in shown],
         edgecolor="white",
         linewidth=0.8,
     )
-    axes.set(xlim=(0, 100), ylim=(0, None), xlabel="utilisation, %", ylabel="W")
+    full_w = sum(column[-1] for column in shown.values())
+    axes.set(xlim=(0, 100), ylim=(0, 1.2 * full_w), xlabel="utilisation, %", ylabel="W")
     axes.set_title("Where the watts go")
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(
@@ -95,7 +95,18 @@ def _draw_clock(axes: Axes, model: PowerModel, precision: Precision) -> None:
                 va="center",
                 color=color,
             )
-    axes.axvline(clock, color=FAINT, linewidth=1, zorder=0)
+    here = _power_at(model, model.semantics, precision, clock)
+    axes.axvline(clock, color=SOFT, linewidth=1.2, linestyle=(0, (4, 3)), zorder=0)
+    axes.plot(
+        clock, here, "o", color="white", markeredgecolor=INK, markeredgewidth=1.8, markersize=9
+    )
+    axes.annotate(
+        f"{number_text(clock)} MHz\n{here:.0f} W",
+        (clock, here),
+        xytext=(10, -10),
+        textcoords="offset points",
+        va="top",
+    )
     axes.set(ylim=(0, None), xlabel="clock, MHz", ylabel="W at full load")
     axes.set_title("What the clock costs")
     axes.legend(loc="upper left", title="formulas", alignment="left")
@@ -136,4 +147,3 @@ def _write_voltages(axes: Axes, model: PowerModel) -> None:
                 fontsize=11,
             )
     axes.set_xlim(low, high)
-    axes.tick_params(colors=INK)

@@ -53,14 +53,13 @@ def roofline_figure(
         Operations; see `MOST_NAMED_MARKERS`.
     """
     placements = [model.place(marker, precisions[0]) for marker in markers]
-    shown = sorted(
-        {*precisions, *(p.precision for p in placements)}, key=model.processor.peak_compute
-    )
+    wanted = tuple(dict.fromkeys((*precisions, *(p.precision for p in placements))))
+    shown = sorted(wanted, key=model.processor.peak_compute)  # equal peaks keep their order
     with style():
         figure, (axes,) = new_figure(f"Roofline of {model.title}", _subtitle(model, precisions[0]))
         axes.set(xscale="log", yscale="log")
         _set_limits(axes, model, shown, placements)
-        colors = {p: PALETTE[i % len(PALETTE)] for i, p in enumerate(precisions)}
+        colors = _colors(model, wanted)
         taken = _draw_peaks(axes, model, shown, colors)
         taken += _draw_ridge(axes, model, shown)
         _draw_levels(axes, model, shown)
@@ -82,6 +81,12 @@ def _subtitle(model: PerformanceModel, precision: Precision) -> str:
     )
 
 
+def _colors(model: PerformanceModel, wanted: Sequence[Precision]) -> dict[Precision, str]:
+    """Give each peak a colour; precisions of one peak share a line, and so its colour."""
+    peaks = list(dict.fromkeys(model.processor.peak_compute(p) for p in wanted))
+    return {p: PALETTE[peaks.index(model.processor.peak_compute(p)) % len(PALETTE)] for p in wanted}
+
+
 def _set_limits(
     axes: Axes,
     model: PerformanceModel,
@@ -91,7 +96,7 @@ def _set_limits(
     ridges = [model.ridge_point(p, level) for p in shown for level in model.processor.memory_levels]
     intensities = [p.marker.intensity for p in placements]
     low = min([*ridges, *intensities]) / 4
-    high = max([*ridges, *intensities]) * 12
+    high = max([*ridges, *intensities]) * 25
     axes.set_xlim(low, high)
     peaks = [model.processor.peak_compute(p) for p in shown]
     bottom = min(
@@ -112,7 +117,7 @@ def _draw_peaks(
     taken: list[Text] = []
     for peak, group in groupby(shown, model.processor.peak_compute):
         same = list(group)
-        color = next((colors[p] for p in same if p in colors), FAINT)
+        color = colors[same[0]]
         nearest = max(model.processor.memory_levels.values())
         start = peak / nearest * 1e3
         axes.plot([start, high], [peak, peak], color=color, zorder=3)
@@ -233,12 +238,11 @@ def _draw_markers(
             rasterized=len(mine) > 2000,
         )
     for p in thought:
-        color = colors.get(p.precision, INK)
         axes.plot(
             p.marker.intensity,
             p.attainable_tflops,
             "D",
-            color=color,
+            color=colors[p.precision],
             markersize=8,
             markeredgecolor="white",
             markeredgewidth=1.2,
