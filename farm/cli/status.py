@@ -55,9 +55,9 @@ def _batch(choice: dict[str, Any]) -> str:
     text = f", batches of {choice['rows']:,} vectors ({choice['reason']}"
     if "fixed_s" in choice:
         text += (
-            f"; a read costs {1e3 * choice['fixed_s']:.3g} ms and "
+            f"; read and messages cost {1e3 * choice['fixed_s']:.3g} ms per batch and "
             f"{1e6 * choice['launch_s']:.3g} us per launch, "
-            f"a vector {1e3 * choice['vector_s']:.3g} ms"
+            f"the device {1e3 * choice['vector_s']:.3g} ms per vector"
         )
     return text + ")"
 
