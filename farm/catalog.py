@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
 import importlib.util
@@ -13,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 from farm.errors import PluginError, UsageError
+from farm.source_digest import source_digest
+from farm.tt_metal.source import PREFIX
 from sweeps import BUILTIN
 from sweeps.errors import SpecError
 from sweeps.space import Sweep
@@ -34,7 +35,7 @@ def resolve_source(text: str) -> str:
         if not path.is_file():
             raise UsageError(f"sweep {text!r}: there is no such file")
         return f"{OPERATIONS}{path}"
-    if text in BUILTIN or not (text.endswith(".py") or "/" in text):
+    if text in BUILTIN or text.startswith(PREFIX) or not (text.endswith(".py") or "/" in text):
         return text
     path = Path(text).resolve()
     if not path.is_file():
@@ -42,7 +43,7 @@ def resolve_source(text: str) -> str:
     return str(path)
 
 
-def load_sweep(source: str) -> Sweep:
+def load_sweep(source: str, runs_here: bool = False) -> Sweep:
     """Load a sweep.
 
     Parameters
@@ -66,6 +67,10 @@ def load_sweep(source: str) -> Sweep:
     """
     if source.startswith(OPERATIONS):
         return _sweep_of_operations(Path(source.removeprefix(OPERATIONS)))
+    if source.startswith(PREFIX):
+        from farm.tt_metal.sweep import load_sweep as load_tt_metal_sweep
+
+        return load_tt_metal_sweep(source, runs_here)
     module = _import(source)
     sweep = getattr(module, "SWEEP", None)
     if not isinstance(sweep, Sweep):
@@ -73,7 +78,11 @@ def load_sweep(source: str) -> Sweep:
             f"sweep {source!r}: the module has no SWEEP = Sweep(...); see "
             f"docs/how-to/add-a-sweep.md"
         )
-    return sweep if sweep.version else replace(sweep, version=_source_digest(module))
+    if sweep.version:
+        return sweep
+    if module.__file__ is None:
+        raise UsageError(f"sweep {module.__name__}: it has no source file; set Sweep(version=...)")
+    return replace(sweep, version=source_digest(Path(module.__file__)))
 
 
 def _sweep_of_operations(path: Path) -> Sweep:
@@ -120,15 +129,3 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def _source_digest(module: ModuleType) -> str:
-    if module.__file__ is None:
-        raise UsageError(f"sweep {module.__name__}: it has no source file; set Sweep(version=...)")
-    tree = ast.parse(Path(module.__file__).read_bytes())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(
-            node
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    return "code " + hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]

@@ -34,6 +34,7 @@ from sweeps.errors import SpecError
 from sweeps.generate import SuiteSelection, select, vectors
 from sweeps.limits import limited
 from sweeps.space import Sweep
+from sweeps.suite import OnJudged, Suite, Verdicts
 
 SHARD_ROWS = 1 << 16
 """Vectors per shard, rounded down to whole chunks."""
@@ -75,7 +76,11 @@ class _Position:
 
 
 def open_or_generate(
-    path: Path, plan: Plan, files: Files | None = None, on_progress: Progress | None = None
+    path: Path,
+    plan: Plan,
+    files: Files | None = None,
+    on_progress: Progress | None = None,
+    on_judged: OnJudged | None = None,
 ) -> SweepDirectory:
     """Open the sweep in a directory, generating what is missing of it.
 
@@ -89,6 +94,8 @@ def open_or_generate(
         How to write; for fault injection.
     on_progress : Callable or None
         Called with (suites done, vectors so far).
+    on_judged : Callable or None
+        Called with (candidates judged, candidates in all) where a sweep judges them one by one.
 
     Raises
     ------
@@ -106,7 +113,10 @@ def open_or_generate(
         require_same_sweep(directory.manifest, plan.sweep, path)
         return directory
     _require_usable(path)
-    manifest = _generate(path, plan, files or Files(path), on_progress)
+    suites = _judged_suites(plan.sweep, on_judged)
+    with StoreAccess("create", path):
+        path.mkdir(parents=True, exist_ok=True)
+    manifest = _generate(path, plan, suites, files or Files(path), on_progress)
     return SweepDirectory(path, manifest, files)
 
 
@@ -155,8 +165,8 @@ def _require_usable(path: Path) -> None:
     with StoreAccess("create", path):
         if path.exists() and not path.is_dir():
             raise StoreAccessError(f"{path} is a file; --out names a directory")
-        path.mkdir(parents=True, exist_ok=True)
-        foreign = [entry.name for entry in path.iterdir() if entry.name not in OWN_ENTRIES]
+        entries = list(path.iterdir()) if path.exists() else []
+        foreign = [entry.name for entry in entries if entry.name not in OWN_ENTRIES]
     if foreign:
         raise StoreAccessError(
             f"{path} is not empty and no sweep directory (it holds {', '.join(foreign[:3])}); "
@@ -164,19 +174,36 @@ def _require_usable(path: Path) -> None:
         )
 
 
-def _generate(path: Path, plan: Plan, files: Files, on_progress: Progress | None) -> Manifest:
-    sweep = plan.sweep
+@dataclass(frozen=True)
+class _Suites:
+    """The suites to generate, what was found out about each, and why others are excluded."""
+
+    included: list[tuple[Suite, Verdicts | None]]
+    excluded: dict[str, int]
+
+
+def _judged_suites(sweep: Sweep, on_judged: OnJudged | None) -> _Suites:
+    """Find out all that can fail in the author's code about suites, before anything is written."""
     try:
         suites = list(sweep.suites_with_reasons())
     except Exception as error:
         raise UsageError(f"sweep {sweep.name}: a suite rule failed: {error}") from error
     included = [suite for suite, reason in suites if reason is None]
-    excluded = dict(Counter(reason for _, reason in suites if reason is not None))
+    verdicts = sweep.judge(included, on_judged) if sweep.judge else [None] * len(included)
+    return _Suites(
+        list(zip(included, verdicts, strict=True)),
+        dict(Counter(reason for _, reason in suites if reason is not None)),
+    )
+
+
+def _generate(
+    path: Path, plan: Plan, suites: _Suites, files: Files, on_progress: Progress | None
+) -> Manifest:
     writer = _ShardWriter(path, plan, files)
     at = writer.at
-    for number in range(at.suite, len(included)):
+    for number in range(at.suite, len(suites.included)):
         try:
-            selection = select(sweep, included[number])
+            selection = select(plan.sweep, *suites.included[number])
             writer.add(selection)
         except SpecError as error:
             raise UsageError(str(error)) from error
@@ -184,7 +211,7 @@ def _generate(path: Path, plan: Plan, files: Files, on_progress: Progress | None
         if on_progress is not None:
             on_progress(number + 1, at.first_index + writer.n_buffered)
     writer.close()
-    return _publish_manifest(path, plan, files, at, excluded)
+    return _publish_manifest(path, plan, files, at, suites.excluded)
 
 
 class _ShardWriter:

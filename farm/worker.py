@@ -115,7 +115,7 @@ def main(
         kind = registry.kind(config.slot.kind)
         if isinstance(kind, PreparedKind):
             kind.prepare(config.slot)
-        device = kind.device(config.slot, load_sweep(config.source))
+        device = kind.device(config.slot, load_sweep(config.source, runs_here=True))
         device.open()
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"

@@ -51,8 +51,8 @@ class AxisInfo:
     components: tuple[str, ...]
 
     def format(self, value: Any) -> str:
-        """Write a value as text, as `sweeps.axis.Axis.format` does."""
-        return format_value(tuple(value) if self.components else value)
+        """Write a value as text, as `sweeps.axis.Axis.format` does; null, which is none, as -."""
+        return "-" if value is None else format_value(tuple(value) if self.components else value)
 
 
 @dataclass(frozen=True)

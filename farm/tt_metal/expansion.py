@@ -33,6 +33,11 @@ class Dimension:
     names: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
+    @property
+    def n_steps(self) -> int:
+        """Length of the loop."""
+        return len(self.rows)
+
 
 class Materialiser:
     """Reads each iterable once and remembers what an iterator yielded."""

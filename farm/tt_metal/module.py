@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -21,33 +21,17 @@ from types import ModuleType
 from typing import Any
 
 from farm.errors import CardError, UsageError
+from farm.tt_metal.bookkeeping import NEVER_ARGUMENTS
 from farm.tt_metal.expansion import Dimension, Materialiser, dimensions_of
 from farm.tt_metal.fixture import Fixture
 from farm.tt_metal.import_roots import import_module, module_file
-from farm.tt_metal.parameters import ParameterText, texts_of
+from farm.tt_metal.parameters import ParameterText, parameter_name, texts_of
 from farm.tt_metal.run_result import RunResult, read_result
 from farm.tt_metal.seeds import SEED, reseed
 from farm.tt_metal.serialisation import ABSENT
 from farm.tt_metal.source import parse_source
 from farm.tt_metal.timeout import timeout_of
 from sweeps.axis import Value
-
-_BOOKKEEPING = frozenset(
-    {
-        "sweep_name",
-        "suite_name",
-        "input_hash",
-        "traced_source",
-        "traced_machine_info",
-        "timestamp",
-        "tag",
-        "invalid_reason",
-        "status",
-        "validity",
-        "device",
-    }
-)
-"""Parameters that the sweep framework keeps to itself: ``run`` never receives them."""
 
 _OWN_DEVICE_NAMES = ("_CUR_DEVICE", "_CONV_DEV")
 
@@ -80,6 +64,19 @@ class LiveSuite:
                 for live_row, text_row in zip(live.rows, text.rows, strict=True):
                     values.setdefault(text_row[column], live_row[column])
         return found
+
+    def live_loops(self, loops: Iterable[Dimension]) -> tuple[Dimension, ...]:
+        """Return loops of axis values as loops of live objects."""
+        return tuple(
+            Dimension(
+                loop.names,
+                tuple(
+                    tuple(self._live[n][value] for n, value in zip(loop.names, row, strict=True))
+                    for row in loop.rows
+                ),
+            )
+            for loop in loops
+        )
 
     def arguments(self, params: Mapping[str, Value | None]) -> dict[str, object] | None:
         """Look live objects up, or None if the suite has other parameters or values."""
@@ -182,7 +179,7 @@ class TtMetalModule:
         CardError
             If no suite has these values: the module here is not the one that was generated from.
         """
-        named = {self._parameter_of.get(axis, axis): value for axis, value in params.items()}
+        named = {parameter_name(axis): value for axis, value in params.items()}
         for candidate in self.suites if suite is None else (self.suite(suite),):
             found = candidate.arguments(named)
             if found is not None:
@@ -209,7 +206,7 @@ class TtMetalModule:
         OpFailedError
             If ``run`` returns something that is no result.
         """
-        given = {k: v for k, v in arguments.items() if k not in _BOOKKEEPING}
+        given = {k: v for k, v in arguments.items() if k not in NEVER_ARGUMENTS}
         absent = {k for k, v in given.items() if isinstance(v, str) and v == ABSENT}
         given.update(dict.fromkeys(absent))
         if absent and self._accepts_absent_keys:
@@ -221,10 +218,6 @@ class TtMetalModule:
     def text(self) -> ParameterText:
         """How the values of each parameter are written, over all suites."""
         return ParameterText.of(self._loops, self.name)
-
-    @cached_property
-    def _parameter_of(self) -> dict[str, str]:
-        return {axis: parameter for parameter, axis in self.text.axis_names.items()}
 
     @cached_property
     def _loops(self) -> dict[str, tuple[Dimension, ...]]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from farm.errors import UsageError
 from farm.tt_metal.expansion import Dimension
-from farm.tt_metal.serialisation import JsonValue, serialise, text_of
+from farm.tt_metal.serialisation import JsonValue, canonical_bytes, serialise, text_of
 from sweeps.axis import AxisKind, Value
 from sweeps.space import RESERVED_NAMES
 
@@ -26,7 +26,17 @@ _INT64_MAX = 2**63 - 1
 
 def axis_name(parameter: str) -> str:
     """Name of a parameter's axis: its own, with ``_`` appended where the store needs the name."""
-    return f"{parameter}_" if parameter in RESERVED_NAMES | DERIVED_NAMES else parameter
+    return f"{parameter}_" if _is_taken(parameter) else parameter
+
+
+def parameter_name(axis: str) -> str:
+    """Name of the parameter that an axis stands for."""
+    return axis[:-1] if _is_taken(axis) else axis
+
+
+def _is_taken(name: str) -> bool:
+    # With any number of "_" behind it, so that no two parameters have the same axis.
+    return name.rstrip("_") in RESERVED_NAMES | DERIVED_NAMES
 
 
 @dataclass(frozen=True)
@@ -61,11 +71,6 @@ class ParameterText:
             }
         )
 
-    @property
-    def axis_names(self) -> dict[str, str]:
-        """Parameter -> name of its axis."""
-        return {parameter: axis_name(parameter) for parameter in self.kinds}
-
     def value(self, parameter: str, serialised: JsonValue) -> Value:
         """Return the axis value of a serialised parameter value."""
         if self.kinds[parameter] is AxisKind.STR:
@@ -95,7 +100,7 @@ def _serialised(dimensions: Iterable[Dimension], where: str) -> Iterator[tuple[s
 def _written(parameter: str, value: object, where: str) -> JsonValue:
     try:
         serialised = serialise(value)
-        text_of(serialised).encode()
+        canonical_bytes(serialised)
     except (TypeError, ValueError, RecursionError) as error:
         raise UsageError(
             f"{where}, parameter {parameter!r}: the value {_short(value)} has no identity that "

@@ -96,6 +96,18 @@ def _enum_name(enum: str, number: int) -> str | int:
     return f"UNKNOWN_{field.upper()}_{number}" if members else number
 
 
+def canonical_bytes(serialised: JsonValue) -> bytes:
+    """Return the JSON over which the sweep framework hashes: keys sorted, no white space, UTF-8.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it cannot be written as such.
+    """
+    text = json.dumps(serialised, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
 def text_of(serialised: JsonValue) -> str:
     """Return the text of a serialised value; `value_of` reads it back.
 

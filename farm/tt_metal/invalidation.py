@@ -1,0 +1,230 @@
+"""``invalidate_vector`` over all candidates, in parallel processes.
+
+It is a Python call per candidate, on live objects.  So processes that have the module imported take
+runs of the outermost loops, and answer with a bit per candidate and how often each reason was
+given.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from farm.errors import UsageError
+from farm.tt_metal.bookkeeping import entries
+from farm.tt_metal.expansion import Dimension
+from farm.tt_metal.module import TtMetalModule
+from farm.tt_metal.module_process import IMPORT_TIMEOUT_S, ModuleProcess
+from farm.tt_metal.parameters import parameter_name
+from sweeps.suite import OnJudged, Suite, Verdicts
+
+UNIT_CANDIDATES = 1 << 14
+"""Candidates of one question, unless the inner loops have more."""
+
+MOST_INNER_CANDIDATES = 1 << 17
+CANDIDATES_PER_PROCESS = 1 << 15
+"""Candidates that are worth the import of the module in one more process."""
+
+MOST_CANDIDATES = 1 << 31
+MOST_REASONS = 50
+"""Distinct reasons kept per suite; a reason that names sizes would be one per candidate."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A question: candidates of one suite, by positions in the product of its outer loops."""
+
+    suite: int
+    first: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Invalidation:
+    """Judges candidates by a module's ``invalidate_vector``: a `sweeps.suite.Judge`.
+
+    Attributes
+    ----------
+    source : str
+        Of the module.
+    """
+
+    source: str
+
+    def __call__(
+        self, suites: Sequence[Suite], on_judged: OnJudged | None = None
+    ) -> list[Verdicts]:
+        """Judge every candidate of some suites.
+
+        Raises
+        ------
+        UsageError
+            If there are too many, or ``invalidate_vector`` fails.
+        """
+        n_candidates = sum(suite.n_candidates for suite in suites)
+        if n_candidates > MOST_CANDIDATES:
+            raise UsageError(
+                f"{n_candidates:,} candidates are too many for invalidate_vector, which is a "
+                f"Python call each; restrict them with --suite or --limit"
+            )
+        is_valid = [np.zeros(suite.n_candidates, np.bool_) for suite in suites]
+        reasons: list[Counter[str]] = [Counter() for _ in suites]
+        n_judged = 0
+        for unit, bits, counts in self._answers(suites, n_candidates):
+            inner = inner_candidates(suites[unit.suite].loops)
+            part = slice(unit.first * inner, unit.stop * inner)
+            is_valid[unit.suite][part] = np.unpackbits(bits, count=part.stop - part.start)
+            reasons[unit.suite] = _abridged(reasons[unit.suite] + counts, 100 * MOST_REASONS)
+            n_judged += part.stop - part.start
+            if on_judged is not None:
+                on_judged(n_judged, n_candidates)
+        return [
+            Verdicts(valid, dict(_abridged(counts, MOST_REASONS).most_common()))
+            for valid, counts in zip(is_valid, reasons, strict=True)
+        ]
+
+    def _answers(
+        self, suites: Sequence[Suite], n_candidates: int
+    ) -> Iterator[tuple[Unit, npt.NDArray[np.uint8], Counter[str]]]:
+        spaces = tuple((suite.name, _loops_of(suite)) for suite in suites)
+        units = iter(list(_units(suites)))
+        wanted = -(-n_candidates // CANDIDATES_PER_PROCESS)
+        n_processes = min(len(os.sched_getaffinity(0)), wanted)
+        with ExitStack() as stack:
+            asked: dict[Any, tuple[ModuleProcess, Unit]] = {}
+            for unit in itertools.islice(units, n_processes):
+                process = stack.enter_context(ModuleProcess(self.source, CandidateJudge, spaces))
+                process.ask(unit)
+                asked[process.connection] = process, unit
+            while asked:
+                ready = wait(asked, IMPORT_TIMEOUT_S)
+                for connection in ready or list(asked):
+                    process, unit = asked.pop(connection)
+                    yield unit, *process.answer(0.0 if ready else IMPORT_TIMEOUT_S)
+                    following = next(units, None)
+                    if following is not None:
+                        process.ask(following)
+                        asked[connection] = process, following
+
+
+def _abridged(counts: Counter[str], most: int) -> Counter[str]:
+    if len(counts) <= most:
+        return counts
+    kept = Counter(dict(counts.most_common(most - 1)))
+    kept["other reasons"] += counts.total() - kept.total()
+    return kept
+
+
+def _loops_of(suite: Suite) -> tuple[Dimension, ...]:
+    values = {axis.name: axis.values for axis in suite.axes}
+    return tuple(
+        Dimension(
+            tuple(parameter_name(name) for name in loop.names),
+            tuple(
+                tuple(values[name][code] for name, code in zip(loop.names, step, strict=True))
+                for step in loop.steps.T.tolist()
+            ),
+        )
+        for loop in suite.loops
+    )
+
+
+def inner_candidates(loops: Sequence[Any]) -> int:
+    """Size of the product of the inner loops, which one question never splits."""
+    return math.prod(loop.n_steps for loop in loops[_n_outer(loops) :])
+
+
+def _n_outer(loops: Sequence[Any]) -> int:
+    n_outer, n_inner = len(loops), 1
+    while n_outer and n_inner * loops[n_outer - 1].n_steps <= MOST_INNER_CANDIDATES:
+        n_outer -= 1
+        n_inner *= loops[n_outer].n_steps
+        if n_inner >= UNIT_CANDIDATES:
+            break
+    return n_outer
+
+
+def _units(suites: Sequence[Suite]) -> Iterator[Unit]:
+    for number, suite in enumerate(suites):
+        inner = inner_candidates(suite.loops)
+        n_outer = suite.n_candidates // inner
+        step = max(1, UNIT_CANDIDATES // inner)
+        for first in range(0, n_outer, step):
+            yield Unit(number, first, min(first + step, n_outer))
+
+
+class CandidateJudge:
+    """Answers units, in a process that has the module.
+
+    Parameters
+    ----------
+    module : TtMetalModule
+        The module.
+    spaces : tuple
+        Name and loops, with axis values, of each suite.
+    """
+
+    def __init__(
+        self, module: TtMetalModule, spaces: tuple[tuple[str, tuple[Dimension, ...]], ...]
+    ) -> None:
+        self._module = module
+        self._spaces = [(name, module.suite(name).live_loops(loops)) for name, loops in spaces]
+
+    def __call__(self, unit: Unit) -> tuple[npt.NDArray[np.uint8], Counter[str]]:
+        """Return a bit per candidate, packed, and how often each reason was given."""
+        suite, loops = self._spaces[unit.suite]
+        names = [name for loop in loops for name in loop.names]
+        extra = entries(suite, self._module.name)
+        n_outer, reasons, valid = _n_outer(loops), Counter[str](), []
+        inner = [loop.rows for loop in loops[n_outer:]]
+        for position in range(unit.first, unit.stop):
+            head = _rows_at(loops[:n_outer], position)
+            for rows in itertools.product(*inner):
+                values = itertools.chain(head, itertools.chain.from_iterable(rows))
+                params = dict(zip(names, values, strict=True))
+                reason = self._reason(params | extra, params)
+                valid.append(reason is None)
+                if reason is not None:
+                    reasons[reason] += 1
+        return np.packbits(np.array(valid, np.bool_)), reasons
+
+    def _reason(self, vector: dict[str, Any], params: Mapping[str, Any]) -> str | None:
+        invalidate: Callable[[dict[str, Any]], Any] | None = self._module.invalidate
+        if invalidate is None:
+            return None
+        try:
+            invalid, reason = invalidate(vector)
+        except Exception as error:
+            frames = traceback.extract_tb(error.__traceback__)[1:]
+            where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+            raise UsageError(
+                f"{self._module.name}: invalidate_vector failed: {type(error).__name__}: {error}"
+                f"{where}\nIt must return (is_invalid, reason or None) for every vector; this one "
+                f"is of suite {vector['suite_name']!r}: {_shown(params)}"
+            ) from error
+        if not invalid:
+            return None
+        return str(reason) if reason else "invalid, no reason given"
+
+
+def _rows_at(loops: Sequence[Dimension], position: int) -> tuple[Any, ...]:
+    rows: list[tuple[Any, ...]] = []
+    for loop in reversed(loops):
+        position, step = divmod(position, loop.n_steps)
+        rows.append(loop.rows[step])
+    return tuple(itertools.chain.from_iterable(reversed(rows)))
+
+
+def _shown(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in params.items())
