@@ -63,6 +63,7 @@ def estimate(
     Keys: op t mblock_m mblock_n ublock_rt ublock_ct mblock_k ublock_kt reduce_z nz_tiles nz_ublocks
     nz_strips input_format output_format fidelity vector_mode approx l1_accumulate attribute arch.
     """
+    from analysis.op_model.console import warn
     from analysis.op_model.opening import Source
 
     if bool(assignments) == bool(source):
@@ -77,6 +78,7 @@ def estimate(
         raise UsageError("--out is for the estimates of a table: --from FILE.csv")
     descriptors = _descriptors(assignments or [], source)
     estimators = {arch: given.open(arch) for arch in dict.fromkeys(d.arch for d in descriptors)}
+    warn(text for estimator in estimators.values() for text in estimator.parameters.warnings)
     answers = [estimators[descriptor.arch].estimate(descriptor) for descriptor in descriptors]
     if as_json:
         found = [answer.as_json() for answer in answers]
@@ -140,6 +142,7 @@ def _estimate_table(path: Path, out: Path | None, given: Source, as_json: bool) 
         typer.echo(text, nl=as_json)
         return
     with StoreAccess("write", out):
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
     typer.echo(f"wrote {len(estimated.frame):,} estimates to {out}")
 

@@ -85,10 +85,12 @@ def estimate_frame(
     """
     archs = frame["arch"].astype(str) if "arch" in frame else pd.Series("", index=frame.index)
     parts = []
+    file_warnings: list[str] = []
     warnings: dict[str, int] = {}
     for arch in archs.unique():
         rows = np.flatnonzero(archs == arch)
         estimator = open_estimator(arch)
+        file_warnings += estimator.parameters.warnings
         try:
             answers = estimator.estimate_table(Descriptors.from_frame(frame.iloc[rows]))
         except RowError as error:
@@ -99,7 +101,7 @@ def estimate_frame(
             warnings[warning] = warnings.get(warning, 0) + n_rows
     return EstimatedFrame(
         frame.join(pd.concat(parts)),
-        tuple(f"{n:,} of {len(frame):,} rows: {text}" for text, n in warnings.items()),
+        (*file_warnings, *(f"{n:,} of {len(frame):,} rows: {w}" for w, n in warnings.items())),
     )
 
 

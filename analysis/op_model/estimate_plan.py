@@ -107,7 +107,7 @@ def make_plan(
         )
     missing = [name for name in formula.weights if name not in choice.weights]
     numbers = factors(traits)
-    warnings = [*parameters.warnings]
+    warnings = []
     if choice.is_fallback:
         warnings.append(choice.reason)
     if remark:

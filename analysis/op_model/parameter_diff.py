@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.op_model.descriptor_table import Descriptors, RowError
+from analysis.op_model.error_measures import measure_errors
 from analysis.op_model.estimator import Estimates, Estimator
 from analysis.op_model.parameters import Operations
 from analysis.op_model.yaml_mapping import Number
@@ -150,7 +151,7 @@ def _sets(answers: Estimates | None) -> str:
 def _mape(answers: Estimates | None, runtime: Floats) -> float | None:
     if answers is None:
         return None
-    return float(100.0 * np.mean(np.abs(answers.cycles - runtime) / runtime))
+    return measure_errors(answers.cycles, runtime).mape
 
 
 def _all_weights(before: Operations, after: Operations) -> Iterator[WeightChange]:
