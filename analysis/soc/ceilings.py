@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +75,16 @@ class MeasuredCeilings:
             peak_tflops={p: peak.value for p, peak in self.peak_tflops.items()},
             memory_levels={name: level.value for name, level in self.memory_levels.items()},
         )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "system": self.system,
+            "conditions": self.conditions,
+            "cache_bytes": self.cache_bytes,
+            "peak_tflops": {p: peak.as_json() for p, peak in self.peak_tflops.items()},
+            "memory_gb_s": {name: level.as_json() for name, level in self.memory_levels.items()},
+        }
 
 
 def measured_ceilings(sources: Sequence[MeasuredOps]) -> MeasuredCeilings:

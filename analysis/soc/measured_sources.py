@@ -1,0 +1,97 @@
+"""Measured ops of several origins, and the processor that they are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analysis.soc.assessment import NOISE, Assessment
+from analysis.soc.ceilings import MeasuredCeilings, measured_ceilings
+from analysis.soc.gemm_records import read_gemm_records
+from analysis.soc.machine import Machine
+from analysis.soc.measured import MeasuredOps, read_sweep
+from analysis.soc.options import chosen
+from analysis.soc.performance import Processor
+from analysis.units import count
+from farm.errors import UsageError
+
+_RECORDS_SUFFIX = ".parquet"
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredSources:
+    """What was measured, and what it is held against.
+
+    Attributes
+    ----------
+    ops : tuple of MeasuredOps
+        One per source.
+    processor : Processor
+        A published chip, or the ceilings that the sources show.
+    cache_bytes : float
+        Its last-level cache; 0 where it is not known.
+    measured : MeasuredCeilings or None
+        The ceilings with their uncertainty, where the sources show them.
+    """
+
+    ops: tuple[MeasuredOps, ...]
+    processor: Processor
+    cache_bytes: float
+    measured: MeasuredCeilings | None
+
+
+def read_sources(paths: Sequence[Path], chip: str | None) -> MeasuredSources:
+    """Read sweep directories and files of recorded products.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        A file that ends in ``.parquet`` holds recorded products, anything else is a sweep.
+    chip : str or None
+        Name of the chip that measured; where it is missing, sweeps of copies and of products show
+        the ceilings themselves.
+
+    Raises
+    ------
+    FarmError
+        If something cannot be read, there is no such chip, or the ceilings do not show.
+    """
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise UsageError("a source is given twice; every op must count once")
+    records = [path for path in paths if path.suffix == _RECORDS_SUFFIX]
+    if records and chip is None:
+        raise UsageError(
+            f"{records[0]}: recorded products do not show the ceilings of the chip; name it, such "
+            f"as --chip h100"
+        )
+    ops = tuple(read_gemm_records(p) if p in records else read_sweep(p) for p in paths)
+    if chip is None:
+        measured = measured_ceilings(ops)
+        return MeasuredSources(ops, measured.processor, measured.cache_bytes, measured)
+    processor = chosen(None, chip)
+    cache_bytes = Machine.of(processor).cache_bytes
+    return MeasuredSources(ops, processor, cache_bytes if np.isfinite(cache_bytes) else 0.0, None)
+
+
+def above_note(assessments: Sequence[Assessment], cache_bytes: float) -> list[str]:
+    """Say why ops lie above the roofline, where any do and can."""
+    n_above = sum(one.n_above for one in assessments)
+    n_impossible = sum(int(one.is_impossible.sum()) for one in assessments)
+    if not n_above - n_impossible:
+        return []
+    n_noise = sum(
+        int(np.sum((one.efficiency > 1) & (one.efficiency <= 1 + NOISE))) for one in assessments
+    )
+    n_cache = n_above - n_impossible - n_noise
+    reasons = []
+    if n_cache > 0:
+        reasons.append(
+            f"{count(n_cache)} took data from the last-level cache of {cache_bytes / 1e6:.3g} MB, "
+            f"which the roofline of the memory does not know"
+        )
+    if n_noise > 0:
+        reasons.append(f"{count(n_noise)} are within {100 * NOISE:.0f} %, the noise")
+    return [f"Above 100 %: {count(n_above)} ops; {'; '.join(reasons)}."]
