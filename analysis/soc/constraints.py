@@ -43,6 +43,13 @@ _COMPARISONS: dict[str, Operation] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+_EXCESS: dict[str, Operation] = {
+    "<=": operator.sub,
+    "<": operator.sub,
+    ">=": lambda left, right: right - left,
+    ">": lambda left, right: right - left,
+}
+_LARGEST_EXCESS = 10.0
 _SUMS: dict[str, Operation] = {"+": operator.add, "-": operator.sub}
 _PRODUCTS: dict[str, Operation] = {"*": operator.mul, "/": operator.truediv}
 _DEEPEST = 50
@@ -59,6 +66,17 @@ class Comparison:
     def holds(self, columns: Columns) -> Any:
         """Whether it holds for each design."""
         return _COMPARISONS[self.sign](self.left(columns), self.right(columns))
+
+    def violation(self, columns: Columns) -> Any:
+        """How far each design is from holding it: 0 where it holds, relative to the right side."""
+        left, right = self.left(columns), self.right(columns)
+        excess = np.float64(1.0)
+        if self.sign in _EXCESS:
+            excess = _EXCESS[self.sign](left, right) / np.maximum(np.abs(right), 1e-12)
+        excess = np.nan_to_num(excess, nan=_LARGEST_EXCESS)
+        # A strict bound that is met exactly is broken by next to nothing, but broken.
+        broken = np.clip(excess, 1e-9, _LARGEST_EXCESS)
+        return np.where(_COMPARISONS[self.sign](left, right), 0.0, broken)
 
 
 @dataclass(frozen=True)
@@ -100,6 +118,14 @@ class Constraint:
             for comparison in self.comparisons:
                 held &= comparison.holds(columns)
         return held
+
+    def violation(self, columns: Columns, n: int) -> Floats:
+        """How far each of n designs is from fulfilling it, shape (n,): 0 where it does."""
+        total = np.zeros(n)
+        with np.errstate(all="ignore"):
+            for comparison in self.comparisons:
+                total += comparison.violation(columns)
+        return total
 
 
 class _Reader:
