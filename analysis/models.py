@@ -41,7 +41,7 @@ from analysis.linear import LinearFit
 from farm.errors import DamagedStoreError, UsageError
 from farm.store.directory import SweepDirectory
 from farm.store.files import StoreAccess
-from farm.store.manifest import Manifest
+from farm.store.manifest import NO_VALUE, Manifest
 
 CSV_FILE = "models/linear.csv"
 PARQUET_FILE = "models/linear.parquet"
@@ -153,6 +153,8 @@ def ordered(manifest: Manifest, table: pa.Table) -> pa.Table:
 
 
 def _sort_key(kind: str, text: str) -> tuple[float, ...] | str:
+    if kind in {"int", "float", "grid", "shape"} and text == NO_VALUE:
+        return ()
     if kind in {"int", "float"}:
         return (float(text),)
     if kind in {"grid", "shape"}:

@@ -21,12 +21,21 @@ from farm.cli.options import (
     YesOption,
     clean_if_asked,
     generation_progress,
-    make_plan,
+    judging_progress,
 )
+from farm.cli.tt_metal import (
+    Choice,
+    ModuleOption,
+    RootOption,
+    SuiteOption,
+    TimeoutScanOption,
+    targets,
+)
+from farm.generation import Plan, open_or_generate
 
 
 def generate(
-    sweep: SweepArgument,
+    sweep: SweepArgument = None,
     out: Annotated[
         Path | None, typer.Option(help="Sweep directory; default: ./SWEEP-sweep.")
     ] = None,
@@ -43,20 +52,30 @@ def generate(
     force_clean: ForceOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
+    tt_metal_root: RootOption = None,
+    module: ModuleOption = [],  # noqa: B006 - typer needs a list
+    suite: SuiteOption = [],  # noqa: B006 - typer needs a list
+    timeout_scan: TimeoutScanOption = False,
 ) -> None:
     """Generate the vectors of a sweep: candidates, rules, shards.
 
     Example: [b]farm generate reshard --limit input_grid=1x1 --out my-reshard[/b]
+
+    Example: [b]farm generate --tt-metal-root ~/tt-metal --module matmul.short.matmul[/b]
     """
-    from farm.generation import open_or_generate
+    choice = Choice(sweep, tt_metal_root, module, suite, timeout_scan)
+    for target in targets(choice, out, limit, repeats, timeout, chunk):
+        clean_if_asked(target.path, force_clean, yes)
+        _generate(target.path, replace(target.plan, stores_ids=not derive_ids), as_json)
+
+
+def _generate(path: Path, plan: Plan, as_json: bool) -> None:
     from farm.store.directory import run_lock
 
-    plan, existing = make_plan(sweep, limit, repeats, timeout, chunk)
-    path = existing or out or Path(f"{plan.sweep.name}-sweep")
-    clean_if_asked(path, force_clean, yes)
-    plan = replace(plan, stores_ids=not derive_ids)
     began_s = time.monotonic()
-    directory = open_or_generate(path, plan, on_progress=generation_progress())
+    directory = open_or_generate(
+        path, plan, on_progress=generation_progress(), on_judged=judging_progress()
+    )
     with run_lock(path):
         directory.files.sweep_temporaries()
     manifest = directory.manifest

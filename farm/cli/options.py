@@ -18,11 +18,12 @@ from farm.store.manifest import FILE_NAME
 from sweeps.limits import limited
 
 SweepArgument = Annotated[
-    str,
+    str | None,
     typer.Argument(
         metavar="SWEEP",
         help="A built-in sweep (reshard, matmul, eltwise, memcpy), a module, a .py file, or the "
         "directory of a sweep to go on with.",
+        show_default=False,
     ),
 ]
 LimitOption = Annotated[
@@ -109,14 +110,27 @@ def clean_if_asked(path: Path, is_forced: bool, is_sure: bool) -> None:
     remove_sweep(path)
 
 
-def generation_progress(every_s: float = 5.0) -> Callable[[int, int], None]:
+def generation_progress() -> Callable[[int, int], None]:
     """Make a reporter that says now and then how far a long generation is, on stderr."""
+    return _now_and_then(
+        lambda n_suites, n_vectors: f"generating: {n_suites:,} suites, {n_vectors:,} vectors"
+    )
+
+
+def judging_progress() -> Callable[[int, int], None]:
+    """Make a reporter that says now and then how many candidates were judged, on stderr."""
+    return _now_and_then(lambda n_judged, n: f"judging: {n_judged:,} of {n:,} candidates")
+
+
+def _now_and_then(
+    text: Callable[[int, int], str], every_s: float = 5.0
+) -> Callable[[int, int], None]:
     next_s = time.monotonic() + every_s
 
-    def report(n_suites: int, n_vectors: int) -> None:
+    def report(first: int, second: int) -> None:
         nonlocal next_s
         if time.monotonic() > next_s:
             next_s = time.monotonic() + every_s
-            typer.echo(f"generating: {n_suites:,} suites, {n_vectors:,} vectors", err=True)
+            typer.echo(text(first, second), err=True)
 
     return report

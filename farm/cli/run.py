@@ -17,9 +17,18 @@ from farm.cli.options import (
     TimeoutOption,
     YesOption,
     clean_if_asked,
-    make_plan,
 )
 from farm.cli.running import device_arguments, new_run_id, parse_options, run_plan
+from farm.cli.tt_metal import (
+    Choice,
+    ModuleOption,
+    RootOption,
+    SuiteOption,
+    Target,
+    TimeoutScanOption,
+    run_each,
+    targets,
+)
 from farm.devices import registry
 from farm.errors import UsageError
 from farm.settings import RunSettings
@@ -28,7 +37,7 @@ FIT_CONVENTIONS = ("vectors", "size-means")
 
 
 def run(
-    sweep: SweepArgument,
+    sweep: SweepArgument = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Sweep directory; default: ./SWEEP-sweep. It is resumed if it exists."),
@@ -83,6 +92,10 @@ def run(
     force_clean: ForceOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
+    tt_metal_root: RootOption = None,
+    module: ModuleOption = [],  # noqa: B006 - typer needs a list
+    suite: SuiteOption = [],  # noqa: B006 - typer needs a list
+    timeout_scan: TimeoutScanOption = False,
 ) -> int:
     """Run a sweep: generate it if needed, measure what is missing, fit models.
 
@@ -91,30 +104,37 @@ def run(
     Example: [b]farm run matmul --device cpu --limit M=64..256 --out my-matmul[/b]
 
     Example: [b]farm run reshard --device sim:4 --limit input_grid=2x3..2x8[/b]
+
+    Example: [b]farm run --tt-metal-root ~/tt-metal --module matmul.short.matmul --device ttnn[/b]
     """
     if fit_over not in FIT_CONVENTIONS:
         raise UsageError(f"--fit-over {fit_over!r}: write one of {', '.join(FIT_CONVENTIONS)}")
     slots = tuple(registry.cards(device, parse_options(device_option)))
-    plan, existing = make_plan(sweep, limit, repeats, timeout, chunk)
-    path = existing or out or Path(f"{plan.sweep.name}-sweep")
-    clean_if_asked(path, force_clean, yes)
-    settings = RunSettings(
-        directory=str(path.resolve()),
-        run_id=new_run_id(),
-        slots=slots,
-        fit_over=fit_over,
-        max_strikes=max_strikes,
-        batch_rows=batch,
-        grace_s=grace,
-        resets_shared_cards=reset_shared,
-        open_timeout_s=open_timeout,
-        read_timeout_s=read_timeout,
-        reset_timeout_s=reset_timeout,
-        deadline_floor_s=deadline_floor,
-        deadline_factor=deadline_factor,
-    )
-    again = ["farm", "run", str(path), *device_arguments(device, device_option)]
-    return run_plan(plan, path, settings, device, as_json, again)
+    choice = Choice(sweep, tt_metal_root, module, suite, timeout_scan)
+    found = targets(choice, out, limit, repeats, timeout, chunk)
+
+    def run_target(target: Target) -> int:
+        path = target.path
+        clean_if_asked(path, force_clean, yes)
+        settings = RunSettings(
+            directory=str(path.resolve()),
+            run_id=new_run_id(),
+            slots=slots,
+            fit_over=fit_over,
+            max_strikes=max_strikes,
+            batch_rows=batch,
+            grace_s=grace,
+            resets_shared_cards=reset_shared,
+            open_timeout_s=open_timeout,
+            read_timeout_s=read_timeout,
+            reset_timeout_s=reset_timeout,
+            deadline_floor_s=deadline_floor,
+            deadline_factor=deadline_factor,
+        )
+        again = ["farm", "run", str(path), *device_arguments(device, device_option)]
+        return run_plan(target.plan, path, settings, device, as_json, again)
+
+    return run_each(found, run_target)
 
 
 def register(app: typer.Typer) -> None:

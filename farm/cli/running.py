@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from farm import plugins
-from farm.cli.options import generation_progress
+from farm.cli.options import generation_progress, judging_progress
 from farm.errors import DifferentSweepError, UsageError
 from farm.generation import Plan, open_or_generate
 from farm.progress import JsonView, PlainView, RunState, TerminalView, View, describe_incident
@@ -67,7 +67,9 @@ def run_plan(
         If the directory holds something else, is in use or damaged.
     """
     is_new = not (path / "sweep.json").exists()
-    directory = open_or_generate(path, plan, on_progress=generation_progress())
+    directory = open_or_generate(
+        path, plan, on_progress=generation_progress(), on_judged=judging_progress()
+    )
     require_same_device(directory, settings.slots[0].kind)
     with run_lock(path):
         directory.files.sweep_temporaries()

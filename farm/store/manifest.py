@@ -40,6 +40,8 @@ from sweeps.axis import format_value
 
 FORMAT = 1
 FILE_NAME = "sweep.json"
+NO_VALUE = "-"
+"""Text of the value that a vector has on an axis which its suite lacks (null)."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,10 @@ class AxisInfo:
     components: tuple[str, ...]
 
     def format(self, value: Any) -> str:
-        """Write a value as text, as `sweeps.axis.Axis.format` does; null, which is none, as -."""
-        return "-" if value is None else format_value(tuple(value) if self.components else value)
+        """Write a value as text, as `sweeps.axis.Axis.format` does; null as `NO_VALUE`."""
+        if value is None:
+            return NO_VALUE
+        return format_value(tuple(value) if self.components else value)
 
 
 @dataclass(frozen=True)
