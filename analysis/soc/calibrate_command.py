@@ -114,7 +114,7 @@ def _ceilings_table(read: MeasuredSources, assessments: list[Assessment]) -> Tab
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.soc.chart_style import number_text
+    from analysis.soc.numerals import number_text
 
     table = Table(
         title=f"ceilings of {escape(read.processor.name)}", title_justify="left", box=None
@@ -182,8 +182,7 @@ def _factors_table(assessments: list[Assessment]) -> Table:
 
     names = _names(assessments)
     table = Table(title="what a typical op reaches (95 % interval)", title_justify="left", box=None)
-    table.add_column("source")
-    table.add_column("dtype")
+    table.add_column("ops of")
     for name in ("of the peak", "of the bandwidth", "from the cache", "launch overhead"):
         table.add_column(name, justify="right")
     table.add_column("half / four fifths of the ops within", justify="right")

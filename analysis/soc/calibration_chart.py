@@ -15,10 +15,11 @@ from matplotlib.ticker import LogLocator
 
 from analysis.soc.assessment import Assessment
 from analysis.soc.calibration import BOUNDS
-from analysis.soc.chart_style import INK, PALETTE, SOFT, log_axis, new_figure, number_text, style
+from analysis.soc.chart_style import INK, PALETTE, SOFT, log_axis, new_figure, style
 from analysis.soc.estimate import Estimate
 from analysis.soc.measured import Floats, MeasuredOps
 from analysis.soc.measured_sources import MeasuredSources
+from analysis.soc.numerals import number_text
 from analysis.soc.performance import PerformanceModel
 from analysis.units import count
 from farm.errors import UsageError

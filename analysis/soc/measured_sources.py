@@ -12,6 +12,7 @@ from analysis.soc.assessment import NOISE, Assessment
 from analysis.soc.ceilings import MeasuredCeilings, measured_ceilings
 from analysis.soc.gemm_records import read_gemm_records
 from analysis.soc.machine import Machine
+from analysis.soc.marker import Marker
 from analysis.soc.measured import MeasuredOps, read_sweep
 from analysis.soc.options import chosen
 from analysis.soc.performance import Processor
@@ -19,6 +20,7 @@ from analysis.units import count
 from farm.errors import UsageError
 
 _RECORDS_SUFFIX = ".parquet"
+_LONGEST_NAME = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,21 +61,55 @@ def read_sources(paths: Sequence[Path], chip: str | None) -> MeasuredSources:
     FarmError
         If something cannot be read, there is no such chip, or the ceilings do not show.
     """
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise UsageError("a source is given twice; every op must count once")
     records = [path for path in paths if path.suffix == _RECORDS_SUFFIX]
     if records and chip is None:
-        raise UsageError(
-            f"{records[0]}: recorded products do not show the ceilings of the chip; name it, such "
-            f"as --chip h100"
-        )
-    ops = tuple(read_gemm_records(p) if p in records else read_sweep(p) for p in paths)
+        raise no_ceilings(records[0])
+    ops = read_ops([path for path in paths if path not in records], records)
     if chip is None:
         measured = measured_ceilings(ops)
         return MeasuredSources(ops, measured.processor, measured.cache_bytes, measured)
     processor = chosen(None, chip)
     cache_bytes = Machine.of(processor).cache_bytes
     return MeasuredSources(ops, processor, cache_bytes if np.isfinite(cache_bytes) else 0.0, None)
+
+
+def read_ops(sweeps: Sequence[Path], records: Sequence[Path]) -> tuple[MeasuredOps, ...]:
+    """Read sweep directories, and files of recorded products.
+
+    Raises
+    ------
+    FarmError
+        If something cannot be read, or is given twice.
+    """
+    paths = [path.resolve() for path in (*sweeps, *records)]
+    if twice := [path for path in paths if paths.count(path) > 1]:
+        raise UsageError(f"{twice[0]} is given twice; every op must count once")
+    return (*(read_sweep(p) for p in sweeps), *(read_gemm_records(p) for p in records))
+
+
+def no_ceilings(records: Path) -> UsageError:
+    """Say that recorded products need a chip."""
+    return UsageError(
+        f"{records}: recorded products do not show the ceilings of the chip; name it, such as "
+        f"--chip h100"
+    )
+
+
+def markers_of(ops: MeasuredOps) -> list[Marker]:
+    """Put measured ops on a roofline; those without flops have no place there."""
+    name = Path(ops.source).name
+    precision = {dtype: ops.precision(dtype) for dtype in ops.dtypes if dtype in ops.precisions}
+    return [
+        Marker(
+            name=ops.labels(row),
+            flops=float(ops.flops[row]),
+            n_bytes=float(ops.bytes_moved[row]),
+            time_s=float(ops.time_s[row]),
+            precision=precision[str(ops.dtype[row])],
+            group=f"{name} {ops.dtype[row]}" if len(name) <= _LONGEST_NAME else str(ops.dtype[row]),
+        )
+        for row in np.flatnonzero(ops.flops > 0).tolist()
+    ]
 
 
 def above_note(assessments: Sequence[Assessment], cache_bytes: float) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from analysis.soc.marker import Marker
-    from analysis.soc.performance import PerformanceModel, Placement
+    from analysis.soc.performance import PerformanceModel, Placement, Processor
     from analysis.soc.precision import Precision
 
 _MOST_ROWS = 20
@@ -64,6 +65,26 @@ def roofline(
             show_default=False,
         ),
     ] = [],  # noqa: B006 - typer needs a list
+    sweep: Annotated[
+        list[Path],
+        typer.Option(
+            "--sweep",
+            metavar="DIR",
+            help="Put the measured ops of a sweep on it. May be repeated. Without a chip the "
+            "ceilings are measured, too: give a sweep of products (matmul) and one of copies "
+            "(memcpy).",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006 - typer needs a list
+    gemm: Annotated[
+        list[Path],
+        typer.Option(
+            "--gemm",
+            metavar="FILE.parquet",
+            help="Put recorded matrix products of a GPU on it. May be repeated.",
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006 - typer needs a list
     plot: PlotOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -72,11 +93,14 @@ def roofline(
     from analysis.soc.performance import PerformanceModel
 
     checked_plot(plot)
-    model = PerformanceModel(chosen_processor(config, chip, changes))
-    precisions = parse_precisions(precision, _usual_order(model))
+    processor, markers = _measured(sweep, gemm, config, chip, changes)
+    model = PerformanceModel(processor)
+    usual = tuple(dict.fromkeys(m.precision for m in markers if m.precision is not None))
+    precisions = parse_precisions(precision, usual or _usual_order(model))
     for wanted in precisions:
         model.processor.peak_compute(wanted)
-    markers = [parse_marker(text) for text in marker] or list(typical_markers(precisions[0]))
+    markers += [parse_marker(text) for text in marker]
+    markers = markers or list(typical_markers(precisions[0]))
     placements = [model.place(one, precisions[0]) for one in markers]
     if plot is not None:
         model.plot_roofline(precisions, markers=markers, save_path=plot)
@@ -86,8 +110,31 @@ def roofline(
     show(_ceilings_table(model, precisions))
     typer.echo()
     show(_placements_table(placements))
+    if sum(p.efficiency is not None for p in placements) > _MOST_ROWS:
+        typer.echo()
+        show(_efficiency_table(placements))
     if plot is not None:
         typer.echo(f"\nwrote {plot}")
+
+
+def _measured(
+    sweeps: list[Path],
+    gemms: list[Path],
+    config: Path | None,
+    chip: str | None,
+    changes: list[str],
+) -> tuple[Processor, list[Marker]]:
+    """Find the processor, and the measured ops that are to be put under its roof."""
+    from analysis.soc.ceilings import measured_ceilings
+    from analysis.soc.measured_sources import markers_of, no_ceilings, read_ops
+
+    ops = read_ops(sweeps, gemms)
+    markers = [marker for source in ops for marker in markers_of(source)]
+    if config is not None or chip is not None or changes or not ops:
+        return chosen_processor(config, chip, changes), markers
+    if gemms:
+        raise no_ceilings(gemms[0])
+    return measured_ceilings(ops).processor, markers
 
 
 def parse_marker(text: str) -> Marker:
@@ -126,7 +173,7 @@ def _ceilings_table(model: PerformanceModel, precisions: tuple[Precision, ...]) 
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.soc.chart_style import number_text
+    from analysis.soc.numerals import number_text
 
     levels = model.processor.memory_levels
     table = Table(
@@ -149,7 +196,7 @@ def _placements_table(placements: list[Placement]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.soc.chart_style import number_text
+    from analysis.soc.numerals import number_text
     from analysis.units import percent
 
     table = Table(title="operations", title_justify="left", box=None, pad_edge=False)
@@ -172,6 +219,36 @@ def _placements_table(placements: list[Placement]) -> Table:
     if len(placements) > _MOST_ROWS:
         table.caption = f"and {len(placements) - _MOST_ROWS} more; --json has all"
         table.caption_justify = "left"
+    return table
+
+
+def _efficiency_table(placements: list[Placement]) -> Table:
+    from collections import Counter, defaultdict
+
+    import numpy as np
+    from rich.markup import escape
+    from rich.table import Table
+
+    from analysis.units import count, percent
+
+    groups: dict[str, list[Placement]] = defaultdict(list)
+    for p in placements:
+        if p.efficiency is not None:
+            groups[p.marker.group].append(p)
+    table = Table(title="measured, of the roof", title_justify="left", box=None, pad_edge=False)
+    table.add_column("group")
+    for name in ("ops", "p10", "median", "p90", "max"):
+        table.add_column(name, justify="right")
+    table.add_column("bound by")
+    for group, mine in groups.items():
+        shares = np.quantile([p.efficiency or 0.0 for p in mine], [0.1, 0.5, 0.9, 1.0]).tolist()
+        bounds = Counter(p.bound for p in mine).most_common()
+        table.add_row(
+            escape(group),
+            count(len(mine)),
+            *(percent(share) for share in shares),
+            ", ".join(f"{escape(name)} {percent(n / len(mine))}" for name, n in bounds),
+        )
     return table
 
 
