@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.soc.errors import ConfigError
+from analysis.soc.numerals import number_text
 
 INK, SOFT, FAINT, GRID = "#16202b", "#55606e", "#8e98a4", "#e3e7ec"
 
@@ -124,19 +125,6 @@ def save(figure: Figure, path: Path) -> None:
             figure.savefig(path, format=kind, metadata=metadata)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
-
-
-def number_text(value: float) -> str:
-    """Write a number as on an axis: three digits, thin spaces between thousands.
-
-    Examples
-    --------
-    >>> number_text(0.25), number_text(65.536), number_text(12345.6).replace("\u2009", " ")
-    ('0.25', '65.5', '12 346')
-    """
-    if abs(value) >= 999.5:
-        return f"{value:,.0f}".replace(",", "\u2009")
-    return f"{value:.3g}"
 
 
 def log_axis(axis: Axis) -> None:

@@ -53,8 +53,8 @@ def _table() -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.soc.chart_style import number_text
     from analysis.soc.chips import library
+    from analysis.soc.numerals import number_text
     from analysis.soc.precision import Precision
 
     shown = (Precision.FP64, Precision.FP32, Precision.BF16, Precision.FP16, Precision.FP8)

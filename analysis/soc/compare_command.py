@@ -89,7 +89,7 @@ def _table(comparison: Comparison) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.soc.chart_style import number_text
+    from analysis.soc.numerals import number_text
 
     def text(value: float | None) -> str:
         return "-" if value is None else number_text(value)
@@ -133,7 +133,7 @@ def _check_table(comparison: Comparison) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.soc.chart_style import number_text
+    from analysis.soc.numerals import number_text
 
     table = Table(
         title="models against published figures", title_justify="left", box=None, pad_edge=False

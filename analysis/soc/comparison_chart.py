@@ -13,11 +13,11 @@ from analysis.soc.chart_style import (
     WARNING,
     linear_axis,
     new_figure,
-    number_text,
     style,
 )
 from analysis.soc.comparison import Comparison, Entry
 from analysis.soc.designs import TARGET_DENSITY_TFLOPS_MM2, TARGET_POWER_W
+from analysis.soc.numerals import number_text
 from analysis.soc.precision import Precision
 
 _PANELS: dict[str, str] = {

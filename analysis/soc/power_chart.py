@@ -13,10 +13,10 @@ from analysis.soc.chart_style import (
     SOFT,
     linear_axis,
     new_figure,
-    number_text,
     style,
 )
 from analysis.soc.errors import ConfigError, ThermalRunawayError
+from analysis.soc.numerals import number_text
 from analysis.soc.power import PART_NAMES, PowerModel, PowerSemantics
 from analysis.soc.precision import Precision
 

@@ -19,11 +19,11 @@ from analysis.soc.chart_style import (
     SOFT,
     log_axis,
     new_figure,
-    number_text,
     style,
 )
 from analysis.soc.label_placement import label_points
 from analysis.soc.marker import Marker
+from analysis.soc.numerals import number_text
 from analysis.soc.precision import Precision
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def _draw_markers(
             [p.achieved_tflops for p in mine],
             s=56 if len(measured) <= MOST_NAMED_MARKERS else 12,
             alpha=1.0 if len(measured) <= MOST_NAMED_MARKERS else 0.35,
-            color=PALETTE[(i + 1) % len(PALETTE)],
+            color=PALETTE[(len(set(colors.values())) + i) % len(PALETTE)],
             linewidths=0,
             label=f"{group} ({len(mine)})" if group else f"measured ({len(mine)})",
             zorder=5,

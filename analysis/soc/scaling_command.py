@@ -117,7 +117,7 @@ def _table(study: ScalingStudy) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.soc.chart_style import number_text
+    from analysis.soc.numerals import number_text
 
     table = Table(
         title=f"{escape(study.soc.name)} over {study.key}",
