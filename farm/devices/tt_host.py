@@ -98,15 +98,21 @@ class TtHost:
         for process in _PROCESSES.glob("[0-9]*"):
             # Processes end meanwhile; those of other users show nothing: the driver lists them.
             with contextlib.suppress(OSError):
-                for descriptor in os.scandir(process / "fd"):
-                    if os.readlink(descriptor.path).removesuffix(_DELETED) == node:
-                        yield int(process.name)
-                        break
+                if any(_opened(file) == node for file in (process / "fd").iterdir()):
+                    yield int(process.name)
 
 
 def _read(path: Path) -> str:
     try:
         return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _opened(descriptor: Path) -> str:
+    """Path that a descriptor was opened by, or nothing if it was closed meanwhile."""
+    try:
+        return os.readlink(descriptor).removesuffix(_DELETED)
     except OSError:
         return ""
 

@@ -174,12 +174,14 @@ def version() -> str:
 
 
 def checkout_commit(root: Path) -> str:
-    """Git commit of a tt-metal checkout; empty where git does not tell."""
-    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    """Git commit of a tt-metal checkout; empty if it is none, or git does not tell."""
+    command = ["git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD"]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    top, _, commit = done.stdout.strip().partition("\n")
+    is_checkout = done.returncode == 0 and Path(top) == root.resolve()
+    return commit if is_checkout else ""

@@ -96,6 +96,8 @@ def to_memory_config(
 
 def add(a: Tensor, b: Tensor, *, memory_config: MemoryConfig | None = None) -> Tensor:
     elements = a.elements + b.elements
+    if a.card is not None and a.card.is_told("WRONG", a.shape):
+        elements = elements + 1
     return _output("add", elements, a, memory_config or a.config, _ALL_RISCS)
 
 

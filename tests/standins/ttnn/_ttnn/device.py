@@ -6,6 +6,7 @@ import os
 import signal
 import time
 import zlib
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -30,10 +31,6 @@ class Arch(Enum):
     GRAYSKULL = 1
     WORMHOLE_B0 = 2
     BLACKHOLE = 3
-
-
-def _asked(name: str) -> set[str]:
-    return set(filter(None, os.environ.get(f"TTNN_STANDIN_{name}", "").split(",")))
 
 
 def visible_cards() -> list[int]:
@@ -113,11 +110,15 @@ class Device:
     def get_num_devices(self) -> int:
         return 1
 
+    def is_told(self, fault: str, shape: Sequence[int]) -> bool:
+        """Whether the environment asks for a fault of operations with this output."""
+        shapes = os.environ.get(f"TTNN_STANDIN_{fault}", "").split(",")
+        return "x".join(map(str, shape)) in shapes
+
     def allocate(self, tensor: Tensor) -> Tensor:
         """Take the memory of a tensor."""
         wanted = tensor.bytes_per_core()
-        is_told = "x".join(map(str, tensor.shape)) in _asked("OOM")
-        if self._l1_bytes + wanted > L1_BYTES or is_told:
+        if self._l1_bytes + wanted > L1_BYTES or self.is_told("OOM", tensor.shape):
             spec = tensor.config.shard_spec
             banks = spec.grid.num_cores() if spec else 64
             raise RuntimeError(
@@ -139,17 +140,16 @@ class Device:
     def launch(self, name: str, output: Tensor, n_riscs: int) -> None:
         """Run a program."""
         global next_operation_id
-        shape = "x".join(map(str, output.shape))
-        if shape in _asked("HANG"):
+        if self.is_told("HANG", output.shape):
             self._hang()
-        if shape in _asked("CRASH"):
+        if self.is_told("CRASH", output.shape):
             os.kill(os.getpid(), signal.SIGSEGV)
         spec = output.config.shard_spec
         cores = [core for one in spec.grid.ranges() for core in one.cores] if spec else [(0, 0)]
         number, next_operation_id = next_operation_id, next_operation_id + 1
         n_tiles = int(np.prod(output.shape)) / 1024
-        spread = zlib.crc32(f"{name} {shape} {number}".encode()) % 100
-        if shape in _asked("DROP") and number % 2:
+        spread = zlib.crc32(f"{name} {output.shape} {number}".encode()) % 100
+        if self.is_told("DROP", output.shape) and number % 2:
             cores = cores[1:]
         if self.profiler is not None and cores:
             cycles = int(2000 + 40 * n_tiles / len(cores)) + spread

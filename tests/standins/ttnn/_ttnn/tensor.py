@@ -186,6 +186,10 @@ class Tensor:
     def shape(self) -> tuple[int, ...]:
         return tuple(np.shape(self.elements))
 
+    def __del__(self) -> None:
+        if self.card is not None:
+            self.card.free(self)
+
     def device(self) -> Any:
         return self.card
 
