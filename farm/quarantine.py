@@ -183,10 +183,16 @@ def export(directory: SweepDirectory, poison: Poison) -> dict[str, Any]:
     row = directory.vectors(chunk.chunk_id).slice(poison.index - chunk.first_index, 1)
     vector = row.to_pylist()[0]
     params = {axis.name: vector[axis.name] for axis in manifest.axes}
-    texts = {axis.name: axis.format(vector[axis.name]) for axis in manifest.axes}
+    texts = {
+        axis.name: axis.format(vector[axis.name])
+        for axis in manifest.axes
+        if vector[axis.name] is not None
+    }
     kind = poison.strikes[-1]["card"].partition(":")[0]
     command = ["farm", "run", manifest.source, "--device", kind, "--out", f"case-{poison.index}"]
     command += ["--repeats", str(manifest.repeats), "--timeout", f"{manifest.timeout_s:g}"]
+    if "suites" in manifest.declaration:
+        command += ["--limit", f"suite={vector['suite']}"]
     for name, text in texts.items():
         command += ["--limit", f"{name}:={text}"]
     return {

@@ -85,8 +85,8 @@ def _kind_of(serialised: JsonValue) -> AxisKind:
             return AxisKind.BOOL
         case int() if abs(serialised) <= _INT64_MAX:
             return AxisKind.INT
-        case float() if math.isfinite(serialised):
-            return AxisKind.FLOAT
+        case float() if math.isfinite(serialised) and str(serialised) != "-0.0":
+            return AxisKind.FLOAT  # -0.0 equals 0.0, and is another value
     return AxisKind.STR
 
 

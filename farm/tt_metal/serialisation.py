@@ -23,7 +23,7 @@ ABSENT = "__ABSENT__"
 """Value of a parameter that a traced model did not pass."""
 
 _ENUM_OF_FIELD = {"buffer_type": "BufferType", "memory_layout": "TensorMemoryLayout"}
-_ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+")
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def serialise(value: object) -> JsonValue:
