@@ -1,8 +1,12 @@
 """The published table, figure by figure, and what the corrected models say beside it."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from analysis.soc import formulas
+from analysis.soc.chips import find_chip
 from analysis.soc.config import SoCConfig
 from analysis.soc.designs import (
     BASELINE,
@@ -121,3 +125,25 @@ def test_the_default_is_calibrated_to_the_reference_at_the_baseline() -> None:
 
 def test_two_stacks_come_with_each_chiplet() -> None:
     assert formulas.STACKS_PER_CHIPLET * BASELINE.n_chiplets == BASELINE.n_hbm_stacks
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "soc-models.md").read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in DESIGNS if name != "aggressive"])
+def test_the_page_says_what_the_models_say_of_the_designs(name: str) -> None:
+    soc = DESIGNS[name]
+    reference, default = (PowerModel(soc, kind).total_power() for kind in ("reference", "physical"))
+    junction_c = PowerModel(soc).junction_temperature()
+    assert f"| {name} | {reference:.0f} W | {default:.0f} W | {junction_c:.0f} °C |" in PAGE
+
+
+def test_the_page_says_what_the_models_say_of_real_chips() -> None:
+    rows = re.findall(r"^\| (.+?) \| [\d.]+ \| [\d.]+ \| (\d+) W \| (\d+) W \|", PAGE, re.MULTILINE)
+    assert len(rows) == 4
+    for title, model_w, tdp_w in rows:
+        chip = find_chip(title.lower().replace(" gb", "gb").replace(" ", "-"))
+        assert chip is not None, title
+        assert chip.design is not None
+        assert f"{PowerModel(chip.design).total_power():.0f}" == model_w
+        assert f"{chip.tdp_w:.0f}" == tdp_w
