@@ -165,12 +165,13 @@ def shadowed_sets(operations: Operations) -> list[str]:
 def _publish(path: Path, content: bytes) -> None:
     # A half-written file never has the name, and of two writers one is refused.
     folder = path.parent
-    if not Files(folder).publish(path.name, content):
+    is_new = Files(folder).publish(path.name, content)
+    with contextlib.suppress(OSError):
+        (folder / TEMPORARY).rmdir()
+    if not is_new:
         raise UsageError(
             f"{path} exists, and a version of parameters is never changed: choose another name"
         )
-    with contextlib.suppress(OSError):
-        (folder / TEMPORARY).rmdir()
 
 
 def _digest(path: Path) -> str:
