@@ -1,6 +1,6 @@
 """The ``sim`` device kind: simulated cards whose true durations are known.
 
-Durations come from `farm.devices.sim_model`, noise from `farm.devices.sim_noise`.  What a vector
+Durations come from `farm.devices.sim_truth`, noise from `farm.devices.sim_noise`.  What a vector
 measures depends on the vector, the seed and the noise alone, never on the card, the batch or the
 order (`farm.devices.sim_throttle` tells the exception that can be asked for).  A card that is told
 to misbehave is wrapped in `farm.devices.sim_faulty`; all faults are told in
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -35,8 +36,8 @@ from farm.devices.registry import check_options
 from farm.devices.sim_executed import Executed
 from farm.devices.sim_faulty import FAULT_OPTION_HELP, Faults, FaultyControl, FaultyDevice
 from farm.devices.sim_log import FIRST_LAUNCH_ID, SimProfiler
-from farm.devices.sim_model import check, true_duration_ns, true_durations_ns
 from farm.devices.sim_noise import CLOCK_HZ, LARGEST_Z
+from farm.devices.sim_truth import Truth, truth_of
 from farm.errors import CardError, UsageError
 from farm.profiler.log_format import Generation
 from sweeps.reshard import SWEEP as RESHARD
@@ -70,6 +71,8 @@ class SimOptions:
         Format of the profiler's log; None for no log.
     capacity : int
         Launches that the profiler's buffer holds between two reads.
+    truth : Truth
+        How long vectors really take.
     """
 
     seed: int
@@ -78,6 +81,7 @@ class SimOptions:
     open_s: float
     generation: Generation | None
     capacity: int
+    truth: Truth
 
     @staticmethod
     def parse(options: Mapping[str, str]) -> SimOptions:
@@ -96,6 +100,7 @@ class SimOptions:
             open_s=_number(options, "open_s", 0.0),
             generation=_generation(options),
             capacity=_capacity(options),
+            truth=truth_of(options.get("truth", "")),
         )
 
 
@@ -145,7 +150,7 @@ class SimDevice:
         self._waits = self._options.vector_s != 0
         self._owed_s = 0.0
         self._is_open = False
-        self._executed = Executed()
+        self._executed = Executed(self._options.truth)
         generation, capacity = self._options.generation, self._options.capacity
         self._profiler = (
             None if generation is None else SimProfiler(slot.index, generation, capacity)
@@ -169,6 +174,7 @@ class SimDevice:
                 "seed": str(options.seed),
                 "noise": str(options.noise),
                 "profiler": profiler,
+                "truth": options.truth.path or "model",
             },
             profiler_capacity=None if self._profiler is None else options.capacity,
         )
@@ -199,7 +205,7 @@ class SimDevice:
         """
         if not self._is_open:
             raise CardError(f"{self._slot.card} is not open")
-        check(vector)
+        self._options.truth.check(vector)
         if self._waits:
             self._wait(vector, repeats)
         executed = self._executed
@@ -212,8 +218,7 @@ class SimDevice:
     def _wait(self, vector: Vector, repeats: int) -> None:
         vector_s = self._options.vector_s
         if vector_s is None:
-            one_s = true_duration_ns(vector.op, vector.params, vector.features) / 1e9
-            vector_s = one_s * repeats
+            vector_s = float(self._options.truth.durations_ns([vector])[0]) / 1e9 * repeats
         # Short waits are saved up: the shortest sleep is longer than most launches.
         self._owed_s += vector_s
         if self._owed_s >= _LEAST_SLEEP_S:
@@ -241,7 +246,7 @@ class SimDevice:
         """
         if not self._is_open:
             raise CardError(f"{self._slot.card} is not open")
-        executed, self._executed = self._executed, Executed()
+        executed, self._executed = self._executed, Executed(self._options.truth)
         if not executed.vectors:
             return partial(pa.Table.from_batches, [], PROFILE_SCHEMA)
         seed, noise = self._options.seed, self._options.noise
@@ -252,7 +257,7 @@ class SimDevice:
     def close(self) -> None:
         """Let go of the card; what was not read is lost."""
         self._is_open = False
-        self._executed = Executed()
+        self._executed = Executed(self._options.truth)
         if self._profiler is not None:
             self._profiler.close()
 
@@ -302,7 +307,7 @@ class SimControl:
         expected = {(tag, repeat) for tag in range(len(vectors)) for repeat in range(n_repeats)}
         if left or not expected or launches != expected:
             return False
-        true_ns = true_durations_ns(vectors)[tags]
+        true_ns = self._options.truth.durations_ns(vectors)[tags]
         allowed_ns = LARGEST_Z * self._options.noise * true_ns + 1e9 / CLOCK_HZ
         return bool(np.all(np.abs(duration_ns - true_ns) <= allowed_ns))
 
@@ -330,6 +335,10 @@ class SimKind:
             "launches that the profiler's buffer holds between two reads; later ones are dropped "
             f"(default {DEFAULT_CAPACITY})"
         ),
+        "truth": (
+            "CSV of published fits (in_grid, out_grid, group, coef, intercept) that reshards take "
+            "for true, instead of the simulator's own model"
+        ),
         **FAULT_OPTION_HELP,
     }
 
@@ -346,7 +355,11 @@ class SimKind:
         Faults.parse(options)
         if amount is not None and amount < 1:
             raise UsageError(f"sim:{amount}: give at least one card")
-        return [CardSlot(self.name, index, dict(options)) for index in range(amount or 1)]
+        known = dict(options)
+        if "truth" in known:
+            # Executors have another working directory.
+            known["truth"] = str(Path(known["truth"]).resolve())
+        return [CardSlot(self.name, index, known) for index in range(amount or 1)]
 
     def device(self, slot: CardSlot, sweep: Sweep) -> Device:
         """Make the device object of a slot."""

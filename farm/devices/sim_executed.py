@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from farm.devices.device import PROFILE_SCHEMA
 from farm.devices.sim_log import LaunchBatch
-from farm.devices.sim_model import Floats, true_durations_ns
 from farm.devices.sim_noise import CLOCK_HZ, measured_ns
+from farm.devices.sim_truth import Floats, Truth
 from sweeps.vector import Vector
 
 _RESHARD = "reshard"
@@ -26,6 +26,8 @@ class Executed:
 
     Attributes
     ----------
+    truth : Truth
+        How long they really take.
     vectors : list of Vector
         The vectors.
     tags, repeats : list of int
@@ -34,6 +36,7 @@ class Executed:
         Counter of launch ids before each.
     """
 
+    truth: Truth
     vectors: list[Vector] = field(default_factory=list)
     tags: list[int] = field(default_factory=list)
     repeats: list[int] = field(default_factory=list)
@@ -48,7 +51,7 @@ class Executed:
         ids = [
             v.vector_id for v, n in zip(self.vectors, self.repeats, strict=True) for _ in range(n)
         ]
-        true_ns = np.repeat(true_durations_ns(self.vectors), per_vector)
+        true_ns = np.repeat(self.truth.durations_ns(self.vectors), per_vector)
         return repeat, measured_ns(true_ns, ids, repeat, seed, noise)
 
     def records(self, seed: int, noise: float) -> pa.Table:

@@ -258,8 +258,15 @@ def _convoy(share: Floats) -> float:
     return float(asked.max(axis=1).sum())
 
 
-def check(vector: Vector) -> None:
+def check(vector: Vector, l1_tiles: int = L1_TILES) -> None:
     """Refuse what the simulated card cannot run.
+
+    Parameters
+    ----------
+    vector : Vector
+        What is to run.
+    l1_tiles : int
+        Tiles of bfloat16 that the L1 of a core holds.
 
     Raises
     ------
@@ -282,10 +289,10 @@ def check(vector: Vector) -> None:
         return
     _, wide, high, *key = _reshard_row(vector.params)
     n_tiles, n_in, n_out = wide * high, key[0][0] * key[0][1], key[1][0] * key[1][1]
-    if n_tiles * (n_in + n_out) > L1_TILES * n_in * n_out:
+    if n_tiles * (n_in + n_out) > l1_tiles * n_in * n_out:
         raise OutOfMemoryError(
             f"input shard of {n_tiles // n_in} tiles and output shard of {n_tiles // n_out} tiles "
-            f"are more than the {L1_TILES} bfloat16 tiles that fit the L1 of one core"
+            f"are more than the {l1_tiles} bfloat16 tiles that fit the L1 of one core"
         )
 
 

@@ -220,7 +220,7 @@ def test_waiting_is_of_no_effect_on_what_is_measured():
 
 def test_the_card_tells_its_seed_and_noise():
     info = opened(seed="3", open_s="0").info
-    assert info.details == {"seed": "3", "noise": "0.007", "profiler": "log v5"}
+    assert info.details == {"seed": "3", "noise": "0.007", "profiler": "log v5", "truth": "model"}
     assert info.clocks_hz == {"aiclk": 1e9}
 
 
