@@ -56,6 +56,15 @@ class SetFit:
     errors: ErrorMeasures
     ranges: dict[str, tuple[int, int]]
 
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "op": self.op,
+            "set": self.set_name,
+            "weights": self.weights,
+            "errors": self.errors.as_json(),
+        }
+
 
 def fit_sets(rows: pd.DataFrame) -> list[SetFit]:
     """Fit every parameter set that the rows belong to.

@@ -43,6 +43,13 @@ OPERAND_BUFFER_BYTES = 1 << 20
 """L1 memory of one core that the buffers of a matrix product may take."""
 
 
+def runs_on(operation: Operation, arch: str) -> bool:
+    """Whether an architecture can compute any of the formats of an operation."""
+    return arch in INTEGER_ARCHES or not all(
+        set(pair) & set(INTEGERS) for pair in operation.formats
+    )
+
+
 def _tile_bytes(format_names: Array) -> Array:
     n_bytes = np.zeros(format_names.shape, np.int64)
     for name, size in TILE_BYTES.items():
