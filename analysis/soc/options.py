@@ -145,6 +145,14 @@ def parse_precisions(names: list[str], default: tuple[Precision, ...]) -> tuple[
     return tuple(dict.fromkeys(wanted)) or default
 
 
+def chosen_precision(name: str | None, soc: SoCConfig) -> Precision:
+    """Read one precision; FP16, or the widest that the chip has, where none is given."""
+    from analysis.soc.power import usual_precision
+    from analysis.soc.precision import Precision
+
+    return usual_precision(soc) if name is None else Precision.parse(name)
+
+
 def checked_plot(path: Path | None) -> Path | None:
     """Refuse a file that no chart can be written to, before anything is computed."""
     if path is not None:

@@ -14,8 +14,8 @@ from analysis.soc.options import (
     PowerOption,
     SetOption,
     checked_plot,
+    chosen_precision,
     chosen_soc,
-    parse_precisions,
     show,
 )
 from farm.cli.options import JsonOption
@@ -56,12 +56,12 @@ def power(
     as_json: JsonOption = False,
 ) -> None:
     """Show where the watts of a chip go, and how warm its junction gets."""
-    from analysis.soc.power import PowerModel, usual_precision
+    from analysis.soc.power import PowerModel
 
     checked_plot(plot)
     soc = chosen_soc(config, chip, changes)
     shares = parse_shares(utilization)
-    (chosen,) = parse_precisions([precision or ""], (usual_precision(soc),))[:1]
+    chosen = chosen_precision(precision, soc)
     model = PowerModel(soc, semantics)
     parts = [model.parts(share, chosen) for share in shares]
     if plot is not None:
@@ -125,7 +125,6 @@ def _table(model: PowerModel, shares: list[float], parts: list[PowerParts]) -> T
     from rich.table import Table
 
     from analysis.soc.power import PART_NAMES
-    from analysis.units import percent
 
     table = Table(
         title=f"{escape(model.soc.name)}: power in W, {model.semantics} formulas",
@@ -135,7 +134,7 @@ def _table(model: PowerModel, shares: list[float], parts: list[PowerParts]) -> T
     )
     table.add_column("at utilisation")
     for share in shares:
-        table.add_column(percent(share, 3), justify="right")
+        table.add_column(f"{100 * share:g} %", justify="right")
     for field, name in PART_NAMES.items():
         table.add_row(name, *(f"{float(getattr(part, field)):.1f}" for part in parts))
     table.add_section()

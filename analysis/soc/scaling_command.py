@@ -14,8 +14,8 @@ from analysis.soc.options import (
     PowerOption,
     SetOption,
     checked_plot,
+    chosen_precision,
     chosen_soc,
-    parse_precisions,
     show,
 )
 from farm.cli.options import JsonOption
@@ -62,12 +62,11 @@ def scaling(
     as_json: JsonOption = False,
 ) -> None:
     """Show what becomes of a chip when one of its parameters grows."""
-    from analysis.soc.power import usual_precision
     from analysis.soc.scaling import USUAL_STUDIES, ScalingModel
 
     checked_plot(plot)
     soc = chosen_soc(config, chip, changes)
-    (chosen,) = parse_precisions([precision or ""], (usual_precision(soc),))[:1]
+    chosen = chosen_precision(precision, soc)
     wanted = [parse_study(text) for text in over] or list(USUAL_STUDIES.items())
     model = ScalingModel(soc, semantics)
     studies = [model.study(key, values, chosen) for key, values in wanted]

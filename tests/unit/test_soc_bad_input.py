@@ -29,6 +29,8 @@ def app() -> typer.Typer:
         (("power", "-s", "clock_mhz=2"), "Is it in GHz? Then write 2000"),
         (("power", "-s", "clock_mhz"), "write KEY=VALUE"),
         (("power", "-s", "clock_mhz=5000"), "the fastest clock is 3200 MHz"),
+        (("power", "-p", "FP16,FP8"), "there is no precision 'FP16,FP8'"),
+        (("scaling", "-p", "FP64"), "has no FP64 rate; it has FP4"),
         (("power", "-u", "2"), "a share from 0 to 1 is expected"),
         (("power", "-u", "all"), "write numbers from 0 to 1"),
         (("power", "--power", "magic"), "known are physical, reference"),
