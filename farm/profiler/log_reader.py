@@ -41,7 +41,7 @@ from farm.profiler.launches import LAUNCH_SCHEMA, LaunchBefore, launch_order, la
 from farm.profiler.log_format import MAX_HEADER_BYTES, LogHeader, parse_header
 from farm.profiler.zone_rows import BadLine, PieceCounts, PieceReader
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 21
 WINDOW_ROWS = 1_000_000
 
 
