@@ -148,7 +148,8 @@ class TtnnDevice:
             return
         if self._refusal or self._module is None:
             raise UnsupportedVectorError(self._refusal)
-        run = partial(self._call, self._module, vector)
+        arguments = self._module.arguments(vector.params)
+        run = partial(self._call, self._module, vector, arguments)
         log.add(self._measured(log, run, repeats, tag, self._options.launches))
 
     def _opened_log(self) -> LaunchLog:
@@ -178,8 +179,7 @@ class TtnnDevice:
             return MeasuredRuns(tag, begin, stop, repeats, n_warmups, repeats)
         return MeasuredRuns(tag, begin + n_warm, stop, repeats, 0, repeats)
 
-    def _call(self, module: TtMetalModule, vector: Vector) -> None:
-        arguments = module.arguments(vector.params)
+    def _call(self, module: TtMetalModule, vector: Vector, arguments: Mapping[str, object]) -> None:
         failure: str | None = None
         try:
             result = module.call(arguments, self._handle)

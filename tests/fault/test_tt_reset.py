@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,8 @@ from farm.devices import tt_smi, ttnn
 from farm.devices.device import CardControl, CardSlot, ResetLevel
 from farm.devices.tt_host import TtHost
 from farm.errors import CardError, UsageError
+from farm.executor import Executor
+from farm.recovery import Ladder, Rung
 from farm.spawning import MARK_VARIABLE
 from tests.tt_cards import TT_SMI, TtCards
 
@@ -213,6 +216,22 @@ def test_whoever_has_the_node_open_uses_the_card(tmp_path: Path) -> None:
         assert "input()" in user.command
         assert host.users(0) == []
     assert host.users(1) == []
+
+
+def test_a_card_that_others_use_is_not_reset_unless_told_to(cards: TtCards) -> None:
+    def open_executor() -> Executor:
+        raise CardError("it does not open")
+
+    told: list[str] = []
+    ladder = Ladder(control_of(cards), open_executor, 10.0, rungs=(Rung(ResetLevel.WARM, 1),))
+    with holder(cards.nodes / "1") as pid:
+        with pytest.raises(CardError, match=rf"not reset \(see --reset-shared\): {pid} \("):
+            ladder.climb(lambda rung, message: told.append(rung))
+        assert calls(cards) == []
+        with pytest.raises(CardError, match="it does not open"):
+            replace(ladder, resets_shared=True).climb(lambda rung, message: told.append(rung))
+        assert calls(cards) == ["-r 1"]
+    assert told == ["warm reset", "warm reset"]
 
 
 def test_a_node_that_was_replaced_is_still_in_use(tmp_path: Path) -> None:
