@@ -8,7 +8,7 @@ constraint and no other is what could be had without it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -131,7 +131,12 @@ class Exploration:
     wall_s: float
 
 
-def explore(source: DesignSource, question: Question, setting: Setting) -> Exploration:
+OnChunk = Callable[[DesignColumns, npt.NDArray[np.intp]], None]
+
+
+def explore(
+    source: DesignSource, question: Question, setting: Setting, on_chunk: OnChunk | None = None
+) -> Exploration:
     """Pass over all designs of a source.
 
     Parameters
@@ -142,12 +147,17 @@ def explore(source: DesignSource, question: Question, setting: Setting) -> Explo
         What is asked of them.
     setting : Setting
         What they have in common.
+    on_chunk : Callable or None
+        Called with each chunk of designs, and the positions of the feasible ones in it.
     """
     began_s = time.monotonic()
     tally = _Tally(question, setting)
     for columns in source.chunks():
         if len(next(iter(columns.values()))):
-            tally.add(DesignColumns(columns, setting))
+            designs = DesignColumns(columns, setting)
+            feasible = tally.add(designs)
+            if on_chunk is not None:
+                on_chunk(designs, feasible)
     return tally.result(time.monotonic() - began_s)
 
 
@@ -172,8 +182,8 @@ class _Tally:
         self._names: tuple[str, ...] = ()
         self._sampler = _Sampler(len(question.goals))
 
-    def add(self, designs: DesignColumns) -> None:
-        """Take a chunk of designs into account."""
+    def add(self, designs: DesignColumns) -> npt.NDArray[np.intp]:
+        """Take a chunk of designs into account; return the positions of the feasible ones."""
         constraints, goals = self._question.constraints, self._question.goals
         values = np.stack([goal.sense * designs[goal.name] for goal in goals], axis=1)
         objective = self._question.objective.sense * designs[self._question.objective.name]
@@ -198,6 +208,7 @@ class _Tally:
         parameters = np.stack([designs.given[name][feasible] for name in self._names], axis=1)
         self._front.add(values[feasible], parameters)
         self._sampler.add(values, is_feasible)
+        return feasible
 
     def result(self, wall_s: float) -> Exploration:
         """Sum up."""

@@ -123,7 +123,7 @@ def sobol_indices(
     n_samples : int
         A power of 2: ``n_samples * (2 k + 2)`` designs are evaluated.
     seed : int
-        Of the sample and of the bootstrap: equal seeds give equal indices.
+        From 0, of the sample and of the bootstrap: equal seeds give equal indices.
 
     Raises
     ------
@@ -153,10 +153,11 @@ def sobol_indices(
     found = []
     for metric in metrics:
         y, n_censored = _censored(metric, designs[metric])
-        # Centred and scaled: the estimators lose digits where the mean is far from 0.
+        # Centred and scaled: the estimators lose digits where the mean is far from 0.  The seed
+        # is never 0, which SALib takes for none.
         standard = (y - y.mean()) / y.std()
         indices = analysis.analyze(
-            problem, standard, calc_second_order=True, conf_level=CONFIDENCE, seed=seed
+            problem, standard, calc_second_order=True, conf_level=CONFIDENCE, seed=seed + 1
         )
         found.append(
             SobolIndices(
