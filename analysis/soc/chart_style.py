@@ -120,11 +120,21 @@ def save(figure: Figure, path: Path) -> None:
     check_path(path)
     kind = path.suffix.lower().removeprefix(".")
     metadata: dict[str, Any] = {"Date": None} if kind == "svg" else {"Software": None}
+    _freeze_layout(figure)
     try:
         with style():
             figure.savefig(path, format=kind, metadata=metadata)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _freeze_layout(figure: Figure) -> None:
+    """Round where the panels are: the layout's last digits differ from run to run."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        left, bottom, width, height = (round(edge, 4) for edge in axes.get_position().bounds)
+        axes.set_position((left, bottom, width, height))
 
 
 def log_axis(axis: Axis) -> None:
