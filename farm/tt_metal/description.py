@@ -74,6 +74,6 @@ def describe(module: TtMetalModule) -> ModuleDescription:
         timeout_s=module.timeout_s,
         scanned_timeout_s=scanned_timeout_s(module.path),
         has_invalidate=module.has_invalidate,
-        kinds=dict(module.text.kinds),
+        kinds=module.kinds,
         suites=tuple(SuiteDescription(suite.name, suite.texts) for suite in module.suites),
     )

@@ -12,7 +12,7 @@ import math
 import os
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -43,11 +43,27 @@ MOST_REASONS = 50
 
 @dataclass(frozen=True)
 class Unit:
-    """A question: candidates of one suite, by positions in the product of its outer loops."""
+    """A question: candidates of one suite, by positions in the product of its outer loops.
+
+    Attributes
+    ----------
+    suite : int
+        Number of the suite.
+    n_outer : int
+        How many of its loops count as outer.
+    first, stop : int
+        Positions, half-open; each stands for all combinations of the inner loops.
+    """
 
     suite: int
+    n_outer: int
     first: int
     stop: int
+
+    def candidates(self, loops: Sequence[Any]) -> slice:
+        """Positions of its candidates in the product of all loops."""
+        inner = _n_steps(loops[self.n_outer :])
+        return slice(self.first * inner, self.stop * inner)
 
 
 @dataclass(frozen=True)
@@ -82,8 +98,7 @@ class Invalidation:
         reasons: list[Counter[str]] = [Counter() for _ in suites]
         n_judged = 0
         for unit, bits, counts in self._answers(suites, n_candidates):
-            inner = inner_candidates(suites[unit.suite].loops)
-            part = slice(unit.first * inner, unit.stop * inner)
+            part = unit.candidates(suites[unit.suite].loops)
             is_valid[unit.suite][part] = np.unpackbits(bits, count=part.stop - part.start)
             reasons[unit.suite] = _abridged(reasons[unit.suite] + counts, 100 * MOST_REASONS)
             n_judged += part.stop - part.start
@@ -140,28 +155,28 @@ def _loops_of(suite: Suite) -> tuple[Dimension, ...]:
     )
 
 
-def inner_candidates(loops: Sequence[Any]) -> int:
-    """Size of the product of the inner loops, which one question never splits."""
-    return math.prod(loop.n_steps for loop in loops[_n_outer(loops) :])
+def _n_steps(loops: Sequence[Any]) -> int:
+    return math.prod(loop.n_steps for loop in loops)
 
 
 def _n_outer(loops: Sequence[Any]) -> int:
+    """Count the loops that are left when the innermost make up a unit."""
     n_outer, n_inner = len(loops), 1
-    while n_outer and n_inner * loops[n_outer - 1].n_steps <= MOST_INNER_CANDIDATES:
-        n_outer -= 1
-        n_inner *= loops[n_outer].n_steps
-        if n_inner >= UNIT_CANDIDATES:
+    while n_outer and n_inner < UNIT_CANDIDATES:
+        n_inner *= loops[n_outer - 1].n_steps
+        if n_inner > MOST_INNER_CANDIDATES:
             break
+        n_outer -= 1
     return n_outer
 
 
 def _units(suites: Sequence[Suite]) -> Iterator[Unit]:
     for number, suite in enumerate(suites):
-        inner = inner_candidates(suite.loops)
-        n_outer = suite.n_candidates // inner
-        step = max(1, UNIT_CANDIDATES // inner)
-        for first in range(0, n_outer, step):
-            yield Unit(number, first, min(first + step, n_outer))
+        n_outer = _n_outer(suite.loops)
+        n_positions = _n_steps(suite.loops[:n_outer])
+        step = max(1, UNIT_CANDIDATES // _n_steps(suite.loops[n_outer:]))
+        for first in range(0, n_positions, step):
+            yield Unit(number, n_outer, first, min(first + step, n_positions))
 
 
 class CandidateJudge:
@@ -186,20 +201,20 @@ class CandidateJudge:
         suite, loops = self._spaces[unit.suite]
         names = [name for loop in loops for name in loop.names]
         extra = entries(suite, self._module.name)
-        n_outer, reasons, valid = _n_outer(loops), Counter[str](), []
-        inner = [loop.rows for loop in loops[n_outer:]]
+        reasons, valid = Counter[str](), []
+        inner = [loop.rows for loop in loops[unit.n_outer :]]
         for position in range(unit.first, unit.stop):
-            head = _rows_at(loops[:n_outer], position)
+            head = _row_at(loops[: unit.n_outer], position)
             for rows in itertools.product(*inner):
                 values = itertools.chain(head, itertools.chain.from_iterable(rows))
-                params = dict(zip(names, values, strict=True))
-                reason = self._reason(params | extra, params)
+                vector = dict(zip(names, values, strict=True)) | extra
+                reason = self._reason(vector)
                 valid.append(reason is None)
                 if reason is not None:
                     reasons[reason] += 1
         return np.packbits(np.array(valid, np.bool_)), reasons
 
-    def _reason(self, vector: dict[str, Any], params: Mapping[str, Any]) -> str | None:
+    def _reason(self, vector: dict[str, Any]) -> str | None:
         invalidate: Callable[[dict[str, Any]], Any] | None = self._module.invalidate
         if invalidate is None:
             return None
@@ -208,23 +223,20 @@ class CandidateJudge:
         except Exception as error:
             frames = traceback.extract_tb(error.__traceback__)[1:]
             where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+            shown = ", ".join(f"{name}={value}" for name, value in vector.items())
             raise UsageError(
                 f"{self._module.name}: invalidate_vector failed: {type(error).__name__}: {error}"
                 f"{where}\nIt must return (is_invalid, reason or None) for every vector; this one "
-                f"is of suite {vector['suite_name']!r}: {_shown(params)}"
+                f"is {shown}"
             ) from error
         if not invalid:
             return None
         return str(reason) if reason else "invalid, no reason given"
 
 
-def _rows_at(loops: Sequence[Dimension], position: int) -> tuple[Any, ...]:
+def _row_at(loops: Sequence[Dimension], position: int) -> tuple[Any, ...]:
     rows: list[tuple[Any, ...]] = []
     for loop in reversed(loops):
         position, step = divmod(position, loop.n_steps)
         rows.append(loop.rows[step])
     return tuple(itertools.chain.from_iterable(reversed(rows)))
-
-
-def _shown(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in params.items())

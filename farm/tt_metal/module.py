@@ -25,13 +25,13 @@ from farm.tt_metal.bookkeeping import NEVER_ARGUMENTS
 from farm.tt_metal.expansion import Dimension, Materialiser, dimensions_of
 from farm.tt_metal.fixture import Fixture
 from farm.tt_metal.import_roots import import_module, module_file
-from farm.tt_metal.parameters import ParameterText, parameter_name, texts_of
+from farm.tt_metal.parameters import WrittenSuite, kinds_of, parameter_name
 from farm.tt_metal.run_result import RunResult, read_result
 from farm.tt_metal.seeds import SEED, reseed
 from farm.tt_metal.serialisation import ABSENT
 from farm.tt_metal.source import parse_source
 from farm.tt_metal.timeout import timeout_of
-from sweeps.axis import Value
+from sweeps.axis import AxisKind, Value
 
 _OWN_DEVICE_NAMES = ("_CUR_DEVICE", "_CONV_DEV")
 
@@ -115,7 +115,7 @@ class TtMetalModule:
         self.invalidate: Callable[[dict[str, Any]], Any] | None = invalidate
         self.fixture: Fixture | None = self._function("mesh_device_fixture")
         self.timeout_s = timeout_of(module, self.path)
-        self.suites = self._read_suites()
+        self.kinds, self.suites = self._read_suites()
         self._accepts_absent_keys = _accepts(self.run, "__absent_keys__")
 
     @property
@@ -214,12 +214,16 @@ class TtMetalModule:
         reseed(seed)
         return read_result(self.run(**given, device=device))
 
-    @cached_property
-    def text(self) -> ParameterText:
-        """How the values of each parameter are written, over all suites."""
-        return ParameterText.of(self._loops, self.name)
+    def _read_suites(self) -> tuple[dict[str, AxisKind], tuple[LiveSuite, ...]]:
+        written = {
+            name: WrittenSuite.of(loops, f"{self.name}, suite {name!r}")
+            for name, loops in self._loops().items()
+        }
+        kinds = kinds_of(written.values())
+        return kinds, tuple(
+            LiveSuite(name, *suite.in_axis_values(kinds)) for name, suite in written.items()
+        )
 
-    @cached_property
     def _loops(self) -> dict[str, tuple[Dimension, ...]]:
         declared = getattr(self._module, "parameters", None)
         if not isinstance(declared, Mapping) or not declared:
@@ -234,12 +238,6 @@ class TtMetalModule:
                 raise UsageError(f"{where}: it must be a dictionary of parameters")
             loops[str(suite)] = dimensions_of(parameters, where, materialiser)
         return loops
-
-    def _read_suites(self) -> tuple[LiveSuite, ...]:
-        return tuple(
-            LiveSuite(name, *texts_of(dimensions, self.text, f"{self.name}, suite {name!r}"))
-            for name, dimensions in self._loops.items()
-        )
 
     def _function(self, name: str, required: bool = False) -> Any:
         found = getattr(self._module, name, None)

@@ -8,7 +8,7 @@ of texts (`farm.tt_metal.serialisation.text_of`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,43 +40,69 @@ def _is_taken(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class ParameterText:
-    """The kind of axis that each parameter has.
+class WrittenSuite:
+    """A suite with its live values, and the same values serialised.
 
     Attributes
     ----------
-    kinds : Mapping
-        Parameter -> INT, FLOAT, BOOL or STR.
+    live, serialised : tuple of Dimension
+        The loops, step by step the same.
     """
 
-    kinds: Mapping[str, AxisKind]
+    live: tuple[Dimension, ...]
+    serialised: tuple[Dimension, ...]
 
     @staticmethod
-    def of(suites: Mapping[str, Iterable[Dimension]], module: str) -> ParameterText:
-        """Look at every value of every suite.
+    def of(live: tuple[Dimension, ...], where: str) -> WrittenSuite:
+        """Serialise every value.
 
         Raises
         ------
         UsageError
-            If a value cannot be written as text.
+            If a value cannot be written; `where` names module and suite.
         """
-        found: dict[str, set[AxisKind]] = {}
-        for suite, dimensions in suites.items():
-            for name, value in _serialised(dimensions, f"{module}, suite {suite!r}"):
-                found.setdefault(name, set()).add(_kind_of(value))
-        return ParameterText(
-            {
-                name: next(iter(kinds)) if len(kinds) == 1 else AxisKind.STR
-                for name, kinds in found.items()
-            }
+        return WrittenSuite(
+            live,
+            tuple(
+                Dimension(
+                    loop.names,
+                    tuple(
+                        tuple(_written(n, v, where) for n, v in zip(loop.names, row, strict=True))
+                        for row in loop.rows
+                    ),
+                )
+                for loop in live
+            ),
         )
 
-    def value(self, parameter: str, serialised: JsonValue) -> Value:
-        """Return the axis value of a serialised parameter value."""
-        if self.kinds[parameter] is AxisKind.STR:
-            return text_of(serialised)
-        plain: Value = serialised
-        return plain
+    def in_axis_values(
+        self, kinds: Mapping[str, AxisKind]
+    ) -> tuple[tuple[Dimension, ...], tuple[Dimension, ...]]:
+        """Return the live loops without repeated values, and the same loops in axis values."""
+        live, texts = [], []
+        for loop, serialised in zip(self.live, self.serialised, strict=True):
+            rows: dict[tuple[Value, ...], tuple[Any, ...]] = {}
+            for live_row, row in zip(loop.rows, serialised.rows, strict=True):
+                key = tuple(
+                    text_of(value) if kinds[name] is AxisKind.STR else value
+                    for name, value in zip(loop.names, row, strict=True)
+                )
+                rows.setdefault(key, live_row)
+            live.append(Dimension(loop.names, tuple(rows.values())))
+            texts.append(Dimension(loop.names, tuple(rows)))
+        return tuple(live), tuple(texts)
+
+
+def kinds_of(suites: Iterable[WrittenSuite]) -> dict[str, AxisKind]:
+    """Return the kind of axis of each parameter, from every value in every suite."""
+    found: dict[str, set[AxisKind]] = {}
+    for loop in (loop for suite in suites for loop in suite.serialised):
+        for column, name in enumerate(loop.names):
+            found.setdefault(name, set()).update(_kind_of(row[column]) for row in loop.rows)
+    return {
+        name: next(iter(kinds)) if len(kinds) == 1 else AxisKind.STR
+        for name, kinds in found.items()
+    }
 
 
 def _kind_of(serialised: JsonValue) -> AxisKind:
@@ -88,13 +114,6 @@ def _kind_of(serialised: JsonValue) -> AxisKind:
         case float() if math.isfinite(serialised) and str(serialised) != "-0.0":
             return AxisKind.FLOAT  # -0.0 equals 0.0, and is another value
     return AxisKind.STR
-
-
-def _serialised(dimensions: Iterable[Dimension], where: str) -> Iterator[tuple[str, JsonValue]]:
-    for dimension in dimensions:
-        for row in dimension.rows:
-            for name, value in zip(dimension.names, row, strict=True):
-                yield name, _written(name, value, where)
 
 
 def _written(parameter: str, value: object, where: str) -> JsonValue:
@@ -113,21 +132,3 @@ def _written(parameter: str, value: object, where: str) -> JsonValue:
 def _short(value: object, width: int = 80) -> str:
     text = f"{type(value).__name__} {value}"
     return text if len(text) <= width else text[: width - 3] + "..."
-
-
-def texts_of(
-    dimensions: tuple[Dimension, ...], text: ParameterText, where: str
-) -> tuple[tuple[Dimension, ...], tuple[Dimension, ...]]:
-    """Return the loops of a suite without repeated values, and the same loops as axis values."""
-    live, written = [], []
-    for dimension in dimensions:
-        rows: dict[tuple[Value, ...], tuple[Any, ...]] = {}
-        for row in dimension.rows:
-            key = tuple(
-                text.value(name, _written(name, value, where))
-                for name, value in zip(dimension.names, row, strict=True)
-            )
-            rows.setdefault(key, row)
-        live.append(Dimension(dimension.names, tuple(rows.values())))
-        written.append(Dimension(dimension.names, tuple(rows)))
-    return tuple(live), tuple(written)

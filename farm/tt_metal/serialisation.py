@@ -22,6 +22,8 @@ JsonValue = Any
 ABSENT = "__ABSENT__"
 """Value of a parameter that a traced model did not pass."""
 
+_UNICODE_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_ASCII_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _ENUM_OF_FIELD = {"buffer_type": "BufferType", "memory_layout": "TensorMemoryLayout"}
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -104,8 +106,7 @@ def canonical_bytes(serialised: JsonValue) -> bytes:
     TypeError, ValueError
         If it cannot be written as such.
     """
-    text = json.dumps(serialised, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode()
+    return _UNICODE_JSON.encode(serialised).encode()
 
 
 def text_of(serialised: JsonValue) -> str:
@@ -118,7 +119,7 @@ def text_of(serialised: JsonValue) -> str:
     """
     if isinstance(serialised, str) and _stands_for_itself(serialised):
         return serialised
-    return json.dumps(serialised, sort_keys=True, separators=(",", ":"))
+    return _ASCII_JSON.encode(serialised)
 
 
 def value_of(text: str) -> JsonValue:

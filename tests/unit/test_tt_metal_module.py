@@ -45,7 +45,7 @@ def test_a_module_as_it_is(small: TtMetalModule) -> None:
     ]
     assert nightly.texts[3].rows == (("fast",), ('"1"',), ("null",))
     assert nightly.dimensions[3].rows == (("fast",), ("1",), (None,))
-    assert small.text.kinds == {
+    assert small.kinds == {
         "m_size": AxisKind.INT,
         "transpose": AxisKind.BOOL,
         "k_size": AxisKind.INT,
