@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
-from scipy.optimize import least_squares
+from scipy.optimize import OptimizeResult, least_squares
 
 from analysis.soc.estimate import CONFIDENCE, Estimate
 from analysis.soc.measured import Floats
@@ -49,7 +49,8 @@ _LEAST_CLUSTERS = 5
 _LEAST_BOUND = 5
 _VISIBLE = 0.01
 _MOST_DOUBT = 3.0
-_GOOD_SHARE = 0.9
+_GOOD_SHARES = (0.9, 0.7, 0.5)
+_TOLERANCE = 1e-12
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
@@ -108,8 +109,8 @@ class Calibration:
     error_quantiles: Mapping[float, float]
 
     def terms_s(self, ideal: IdealTimes) -> Floats:
-        """Time that each of `BOUNDS` takes on its own, shape (4, n); missing factors count as 1."""
-        factors = [self._value(name, 1.0) for name in BOUNDS[:_OVERHEAD]]
+        """Time that each of `BOUNDS` takes, shape (4, n); 0 where its factor is missing."""
+        factors = [self._value(name, math.inf) for name in BOUNDS[:_OVERHEAD]]
         overhead_s = np.full_like(ideal.traffic_s, self._value("overhead", 0.0))
         return np.vstack([ideal.terms_s / np.array(factors)[:, None], overhead_s])
 
@@ -188,37 +189,48 @@ class _Model:
     def __init__(self, terms_s: Floats, time_s: Floats, clusters: npt.NDArray[np.int64]) -> None:
         self._terms_s, self._log_time, self._time_s = terms_s, np.log(time_s), time_s
         self._clusters = np.unique(clusters, return_inverse=True)[1].reshape(-1)
+        active, is_any = terms_s.argmax(axis=0), terms_s.max(axis=0) > 0
+        self._own = {name: (active == i) & is_any for i, name in enumerate(BOUNDS[:_OVERHEAD])}
 
     def candidates(self) -> tuple[tuple[str, ...], dict[str, str]]:
-        """Factors that any op has a term of, and why the others are missing."""
-        has = {name: bool(np.any(self._terms_s[i] > 0)) for i, name in enumerate(BOUNDS[:-1])}
-        has["overhead"] = True
-        absent = {
-            "compute": "no op computes",
-            "memory": "the working set of every op fits into the last-level cache",
-            "cache": "no working set fits into the last-level cache, as far as it is known",
+        """Factors that bind ops on the roofline itself, and why the others are missing.
+
+        A factor that binds nothing at the ceilings could only explain slow ops of another kind.
+        """
+        n_own = {name: int(own.sum()) for name, own in self._own.items()}
+        free = tuple(name for name, n in n_own.items() if n >= _LEAST_BOUND)
+        missing = {
+            name: f"at the ceilings it binds {n} ops, of which {_LEAST_BOUND} are needed"
+            for name, n in n_own.items()
+            if name not in free
         }
-        free = tuple(name for name in BOUNDS if has[name])
-        return free, {name: text for name, text in absent.items() if not has[name]}
+        return (*free, "overhead"), missing
 
     def fit(self, free: tuple[str, ...]) -> dict[str, Estimate]:
-        """Estimate the free factors; the others are 1, or no overhead."""
-        fitted = least_squares(
+        """Estimate the free factors; the others bind nothing."""
+        # The model has kinks where the binding term changes: the best of a few starts is taken.
+        fits = [self._minimum(self._start(free, share), free) for share in _GOOD_SHARES]
+        best: Floats = min(fits, key=lambda fit: fit.cost).x
+        margin = self._margins(best, free)
+        n_bound = self._n_active(best, free)
+        return {
+            name: Estimate(math.exp(x), math.exp(x - d), _exp(x + d), n)
+            for name, x, d, n in zip(free, best.tolist(), margin, n_bound, strict=True)
+        }
+
+    def _minimum(self, start: Floats, free: tuple[str, ...]) -> OptimizeResult:
+        return least_squares(
             lambda x: self._residuals(x, free),
-            self._start(free),
+            start,
             jac=lambda x: self._jacobian(x, free),
             loss="soft_l1",
             f_scale=_SCALE,
-            x_scale=1.0,
+            ftol=_TOLERANCE,
+            xtol=_TOLERANCE,
+            gtol=_TOLERANCE,
         )
-        margin = self._margins(fitted.x, free)
-        n_bound = self._n_active(fitted.x, free)
-        return {
-            name: Estimate(math.exp(x), math.exp(x - d), _exp(x + d), n)
-            for name, x, d, n in zip(free, fitted.x.tolist(), margin, n_bound, strict=True)
-        }
 
-    def invisible(self, found: Mapping[str, Estimate]) -> dict[str, str]:
+    def invisible(self, found: dict[str, Estimate]) -> dict[str, str]:
         """Find a factor that the ops do not tell, and why; the overhead first."""
         shortest_s = float(self._time_s.min())
         for name in reversed(found):
@@ -231,23 +243,24 @@ class _Model:
                 return {name: f"known to a factor of {_MOST_DOUBT:g} at best"}
         return {}
 
-    def _start(self, free: tuple[str, ...]) -> Floats:
-        reached = self._terms_s / self._time_s
+    def _start(self, free: tuple[str, ...], good_share: float) -> Floats:
+        """Start from what good ops reach, and from a part of the shortest time."""
         start = []
         for name in free:
             if name == "overhead":
-                start.append(math.log(0.5 * float(self._time_s.min())))
+                start.append(good_share * float(self._time_s.min()))
             else:
-                shares = reached[BOUNDS.index(name)]
-                start.append(math.log(float(np.quantile(shares[shares > 0], _GOOD_SHARE))))
-        return np.array(start)
+                own = self._own[name]
+                reached = self._terms_s[BOUNDS.index(name), own] / self._time_s[own]
+                start.append(float(np.quantile(reached, good_share)))
+        return np.log(start)
 
     def _parts(
         self, x: Floats, free: tuple[str, ...]
     ) -> tuple[Floats, npt.NDArray[np.intp], Floats]:
         """Overhead and largest term of each op, and which term that is."""
         value = dict(zip(free, np.exp(x).tolist(), strict=True))
-        factors = np.array([value.get(name, 1.0) for name in BOUNDS[:_OVERHEAD]])
+        factors = np.array([value.get(name, math.inf) for name in BOUNDS[:_OVERHEAD]])
         terms = self._terms_s / factors[:, None]
         active = terms.argmax(axis=0)
         largest = terms.max(axis=0)
@@ -283,7 +296,8 @@ class _Model:
         degrees = max(1, n_clusters - len(free))
         covariance = bread @ (scores.T @ scores) @ bread * n_clusters / degrees
         quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
-        margins: list[float] = (quantile * np.sqrt(np.diag(covariance))).tolist()
+        variances = np.maximum(np.diag(covariance), 0.0)
+        margins: list[float] = (quantile * np.sqrt(variances)).tolist()
         return margins
 
 

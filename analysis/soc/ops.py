@@ -153,12 +153,13 @@ def gemm_compulsory_bytes(
 
 
 def _blocks(n_rows: int, n_columns: int, capacity: float) -> tuple[int, int]:
-    """Cut a matrix into the fewest near-square blocks of at most `capacity` elements."""
-    edge = max(1, math.isqrt(int(capacity)))
+    """Cut a matrix into near-square blocks of at most `capacity` elements: how many each way."""
+    n_held = int(max(1, min(capacity, n_rows * n_columns)))
+    edge = math.isqrt(n_held)
     if n_rows <= edge:
-        return 1, math.ceil(n_columns / max(1, int(capacity) // n_rows))
+        return 1, math.ceil(n_columns / (n_held // n_rows))
     if n_columns <= edge:
-        return math.ceil(n_rows / max(1, int(capacity) // n_columns)), 1
+        return math.ceil(n_rows / (n_held // n_columns)), 1
     return math.ceil(n_rows / edge), math.ceil(n_columns / edge)
 
 
@@ -255,7 +256,7 @@ class Attention(Op):
         n_sharing = self.n_heads // self._kv_heads
         n_rows = self.seq_q * n_sharing
         # A block of queries, its output, and a block of keys and of values are held.
-        rows_per_block = max(1, int(capacity // (4 * self.head_dim)))
+        rows_per_block = int(max(1, min(capacity / (4 * self.head_dim), n_rows)))
         n_blocks = math.ceil(n_rows / rows_per_block)
         if not self.is_causal:
             return float(n_blocks) * self._keys
