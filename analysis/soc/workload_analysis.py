@@ -16,7 +16,7 @@ MORE = 1.1
 """How much more of a resource a step is."""
 
 _ENOUGH = 1e9
-_MOST_MORE = 64.0
+_MOST_MORE = 16.0
 _STEPS_PER_DOUBLING = 32
 _NOTHING = 5e-4
 
@@ -153,10 +153,11 @@ class WorkloadAnalysis:
         return [self._what_binds(), self._what_helps(), self._what_first()]
 
     def _what_binds(self) -> str:
-        parts = []
+        parts: list[str] = []
         for name, part in sorted(self.bound_shares.items(), key=lambda item: -item[1]):
             if part >= _NOTHING:
-                parts.append(f"{_NAMES[name]} {_percent(part)} of the time{self._examples(name)}")
+                of_time = " of the time" if not parts else ""
+                parts.append(f"{_NAMES[name]} {_percent(part)}{of_time}{self._examples(name)}")
         return f"What binds: {'; '.join(parts)}."
 
     def _examples(self, bound: str) -> str:
@@ -167,10 +168,11 @@ class WorkloadAnalysis:
 
     def _what_helps(self) -> str:
         gains = [
-            f"{_MORE_OF[w.resource]} {'nothing' if w.gain < _NOTHING else _percent(w.gain)}"
+            f"{_MORE_OF[w.resource]} "
+            + (f"{_percent(w.gain)} faster" if w.gain >= _NOTHING else "nothing")
             for w in self.what_if
         ]
-        return f"Faster by: {'; '.join(gains)}."
+        return f"10 % more: {'; '.join(gains)}."
 
     def _what_first(self) -> str:
         best = self.what_if[0]
@@ -257,12 +259,7 @@ _NAMES = {
     "cache": "the last-level cache",
     "overhead": "launch overhead",
 }
-_MORE_OF = {
-    "compute": "10 % more compute",
-    "memory": "10 % more memory bandwidth",
-    "cache": "10 % more cache",
-    "overhead": "launches 10 % more often per second",
-}
+_MORE_OF = {**_NAMES, "cache": "cache", "overhead": "launches per second"}
 _HOW = {
     "compute": "more SMs or tensor cores, a higher clock, or a narrower precision",
     "memory": "more or faster memory stacks, or fewer bytes: a narrower format, fused operations",
