@@ -162,15 +162,15 @@ class StoredSpace:
         self.dropped: Counter[str] = Counter()
 
     def _workload(self) -> str:
-        found = {}
+        found: dict[str, str] = {}
         for chunk in self._chunks:
             device = self._directory.result_meta(chunk.chunk_id).device
-            details = device.get("details", {})
-            if device.get("kind") != "model" or "workload_ops" not in details:
+            if device["kind"] != "model":
                 raise UsageError(
-                    f"{self.label} was measured by device {device.get('kind')!r}, not by model"
+                    f"{self.label} has times measured by device {device['kind']!r}, not designs "
+                    f"evaluated by device 'model'"
                 )
-            found[details["workload_ops"]] = details["workload"]
+            found[device["details"]["workload_ops"]] = device["details"]["workload"]
         if len(found) > 1:
             raise UsageError(
                 f"{self.label} has times of {len(found)} workloads, {' and '.join(found)}: they "
