@@ -86,6 +86,12 @@ class TtHost:
         found = [(pid, _command(pid)) for pid in sorted(pids) if not _is_executor(pid)]
         return [Process(pid, command) for pid, command in found if command is not None]
 
+    def opened_here(self) -> list[int]:
+        """Cards whose nodes this process has open, ascending."""
+        nodes = {os.path.realpath(self.node(card)): card for card in self.cards()}
+        files = (_PROCESSES / "self" / "fd").iterdir()
+        return sorted({nodes[path] for path in map(_opened, files) if path in nodes})
+
     def _class(self, card: int) -> Path:
         return self.root / "sys" / "class" / "tenstorrent" / f"tenstorrent!{card}"
 

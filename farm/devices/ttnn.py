@@ -93,6 +93,7 @@ class TtnnDevice:
         path = ttnn_environment.log_path(self._slot.index)
         with ExitStack() as stack:
             handle = self._opened(stack)
+            self._require_own_card()
             self._arch, self._version = ttnn_sdk.arch(handle), ttnn_sdk.version()
             log = LaunchLog(
                 path,
@@ -102,6 +103,15 @@ class TtnnDevice:
             )
             self._open = stack.pop_all()
         self._handle, self._log = handle, log
+
+    def _require_own_card(self) -> None:
+        """Check that it is this card that was opened: how cards are hidden is the SDK's affair."""
+        found = self._options.host.opened_here()
+        if found and self._slot.index not in found:
+            raise CardError(
+                f"TT-NN opened card {', '.join(map(str, found))} and not {self._slot.index}: this "
+                f"release heeds neither TT_VISIBLE_DEVICES nor TT_METAL_VISIBLE_DEVICES as expected"
+            )
 
     def _opened(self, stack: ExitStack) -> Any:
         fixture = self._module.fixture if self._module else None

@@ -11,6 +11,7 @@ import pytest
 
 from farm.devices import ttnn, ttnn_environment, ttnn_probe, ttnn_sdk
 from farm.devices.device import N_LAUNCHES, CardSlot, PreparedKind
+from farm.devices.tt_host import TtHost
 from farm.devices.ttnn import TtnnDevice
 from farm.errors import CardError, OpFailedError, OutOfMemoryError, UnsupportedVectorError
 from farm.profiler.log_reader import read_log
@@ -87,14 +88,14 @@ def test_warm_ups_are_as_many_as_wanted(opened: Opened) -> None:
 
 def test_an_executor_opens_its_own_card_only(opened: Opened, cards: TtCards) -> None:
     opened(reshard_sweep(), card=1)
-    links = []
-    for descriptor in os.listdir("/proc/self/fd"):
-        try:
-            links.append(os.readlink(f"/proc/self/fd/{descriptor}"))
-        except OSError:
-            continue
-    assert str(cards.nodes / "1") in links
-    assert str(cards.nodes / "0") not in links
+    assert TtHost(cards.root).opened_here() == [1]
+
+
+def test_a_card_of_another_executor_is_never_measured(opened: Opened, cards: TtCards) -> None:
+    os.environ["TTNN_STANDIN_BLIND"] = "1"
+    opened(reshard_sweep(), card=0)
+    with pytest.raises(CardError, match="TT-NN opened card 0 and not 1"):
+        opened(reshard_sweep(), card=1)
 
 
 def test_the_environment_comes_before_the_sdk(cards: TtCards) -> None:

@@ -36,7 +36,7 @@ class Arch(Enum):
 def visible_cards() -> list[int]:
     """Numbers of the device nodes that this process may use."""
     named = _ENVIRONMENT.get("TT_VISIBLE_DEVICES") or _ENVIRONMENT.get("TT_METAL_VISIBLE_DEVICES")
-    if named is not None:
+    if named is not None and "TTNN_STANDIN_BLIND" not in _ENVIRONMENT:
         return [int(number) for number in named.split(",")]
     nodes = Path(_ENVIRONMENT.get("TTNN_STANDIN_DEV", "/dev/tenstorrent"))
     return sorted(int(node.name) for node in nodes.glob("[0-9]*"))
