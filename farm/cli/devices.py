@@ -40,13 +40,16 @@ def devices(
 
 
 def _describe(name: str) -> dict[str, Any]:
+    cards: list[str] = []
+    options: dict[str, str] = {}
     try:
         kind = registry.kind(name)
-        missing = kind.missing()
-        cards = [] if missing else [slot.card for slot in kind.discover(None, {})]
         options = dict(kind.option_help)
+        missing = kind.missing()
+        if not missing:
+            cards = [slot.card for slot in kind.discover(None, {})]
     except FarmError as error:
-        missing, cards, options = str(error), [], {}
+        missing = str(error)
     return {"kind": name, "missing": missing, "cards": cards, "options": options}
 
 

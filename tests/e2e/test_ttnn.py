@@ -107,3 +107,6 @@ def test_without_cards_the_error_names_the_driver(
     assert run.returncode == 2
     assert "there is no Tenstorrent card" in run.stderr
     assert "tt-kmd" in run.stderr
+    listed = farm("devices").stdout
+    assert "ttnn: there is no Tenstorrent card" in listed
+    assert "-o reset_command=" in listed
