@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.op_model.features import Family, family_of, scales_of, terms_of
+from analysis.op_model.features import TRAITS, Family, family_of, scales_of, terms_of
 from analysis.op_model.recipes import COPIED_TERMS, Recipe
 from farm.errors import UsageError
 
@@ -22,17 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = npt.NDArray[np.float64]
-
-TRAITS = (
-    "input_format",
-    "output_format",
-    "fidelity",
-    "vector_mode",
-    "approx",
-    "l1_accumulate",
-    "attribute",
-)
-"""Columns that are no sizes."""
 
 _RIDGE = 1e-7
 _RIDGE_OF_LEVEL = 1e-6

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from analysis.op_model.descriptor import Sizes, Traits
+from analysis.op_model.formats import FIDELITY_PHASES
 from analysis.op_model.ops import CATEGORIES, Category
-from analysis.op_model.reference_regression import phases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,20 +30,11 @@ Floats = npt.NDArray[np.float64]
 Terms = dict[str, Floats]
 """Name -> how often it is paid per row, shape (n,)."""
 
-SIZES = (
-    "t",
-    "mblock_m",
-    "mblock_n",
-    "ublock_rt",
-    "ublock_ct",
-    "mblock_k",
-    "ublock_kt",
-    "reduce_z",
-    "nz_tiles",
-    "nz_ublocks",
-    "nz_strips",
-)
+SIZES = Sizes._fields
 """Columns that are sizes."""
+
+TRAITS = tuple(name for name in Traits._fields if name not in {"op", "arch"})
+"""Columns that are no sizes, but for operation and architecture."""
 
 
 class Family(StrEnum):
@@ -81,6 +73,12 @@ def scales_of(family: Family, rows: pd.DataFrame) -> Terms:
     if family is Family.REDUCE_Z:
         derived["z = 1"] = (symbols.z == 1).astype(np.float64)
     return scales | derived
+
+
+def phases(rows: pd.DataFrame) -> Floats:
+    """Fidelity phases of each row, shape (n,); 1 for a fidelity that has no number of its own."""
+    known: dict[str, int] = {str(fidelity): n for fidelity, n in FIDELITY_PHASES.items()}
+    return np.array([known.get(str(name), 1) for name in rows["fidelity"]], dtype=np.float64)
 
 
 class _Symbols:

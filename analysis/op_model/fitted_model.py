@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.op_model.basis import Basis
+from analysis.op_model.coefficients import Coefficient
 from analysis.op_model.error_measures import ErrorMeasures
 from analysis.op_model.features import SIZES
 from analysis.op_model.recipe_fit import RecipeFit
@@ -30,29 +31,6 @@ Floats = npt.NDArray[np.float64]
 
 FORMAT = "sweepfarm op-model"
 VERSION = 1
-
-
-@dataclass(frozen=True)
-class Coefficient:
-    """One term of the linear part.
-
-    Attributes
-    ----------
-    term : str
-        Name, see `analysis.op_model.features`; in brackets the level that it is for.
-    cycles : float
-        Cycles per unit of the term.
-    standard_error : float
-        Standard deviation over resamples of the data.
-    low, high : float
-        Percentile interval of the resamples at the model's level.
-    """
-
-    term: str
-    cycles: float
-    standard_error: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

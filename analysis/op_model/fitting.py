@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from analysis.op_model.cross_validation import (
-    CrossValidation,
-    choose,
-    configurations,
-    cross_validate,
-)
+from analysis.op_model.coefficients import Coefficient, resampled_coefficients
+from analysis.op_model.cross_validation import CrossValidation, choose, cross_validate
 from analysis.op_model.error_measures import measure_errors
 from analysis.op_model.features import SIZES, family_of
-from analysis.op_model.fitted_model import Coefficient, FittedModel, Validation
+from analysis.op_model.fitted_model import FittedModel, Validation
+from analysis.op_model.folds import configurations
 from analysis.op_model.recipe_fit import Prepared, RecipeFit
 from analysis.op_model.recipes import recipes_of
-from analysis.op_model.relative_least_squares import bootstrap
+from analysis.op_model.relative_least_squares import fit_relative
 from farm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +27,6 @@ Indices = npt.NDArray[np.intp]
 
 LEAST_ROWS = 10
 LEVEL = 0.9
-N_RESAMPLES = 200
 
 
 def fit(
@@ -137,16 +133,13 @@ def _prepare(rows: pd.DataFrame, name: str | None) -> list[Prepared]:
 def _coefficients(
     prepared: Prepared, fitted: RecipeFit, runtimes: Floats, units: Indices
 ) -> tuple[Coefficient, ...]:
-    resamples = bootstrap(prepared.design, runtimes, prepared.basis.ridge, units, N_RESAMPLES)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(resamples, [tail, 1 - tail], axis=0)
-    errors = resamples.std(axis=0, ddof=1)
-    columns = zip(prepared.basis.names, fitted.coefficients, errors, low, high, strict=True)
-    return tuple(
-        Coefficient(name, *(float(number) for number in numbers))
-        for name, *numbers in columns
-        if numbers[0] > 0
+    def solve(part: Indices) -> Floats:
+        return fit_relative(prepared.design[part], runtimes[part], prepared.basis.ridge)
+
+    found = resampled_coefficients(
+        prepared.basis.names, fitted.coefficients, solve, units, level=LEVEL
     )
+    return tuple(coefficient for coefficient in found if coefficient.cycles > 0)
 
 
 def _typical_deviation(fitted: RecipeFit) -> float:

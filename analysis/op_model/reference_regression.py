@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from analysis.op_model.coefficients import Coefficient, resampled_coefficients
 from analysis.op_model.error_measures import ErrorMeasures, measure_errors
-from analysis.op_model.formats import FIDELITY_PHASES
+from analysis.op_model.features import phases
+from analysis.op_model.folds import configurations, folds
 from analysis.op_model.ops import CATEGORIES, Category
 from analysis.op_model.weights import ELTWISE, MATMUL_V1, MATMUL_V2
 
@@ -56,8 +58,6 @@ class ReferenceFit:
         Name in parameter files -> cycles per unit.
     rows : DataFrame
         The rows that were fitted, in canonical columns.
-    estimates : ndarray
-        Cycles of each row, shape (n,).
     errors : ErrorMeasures
         Of the same rows.
     """
@@ -67,7 +67,6 @@ class ReferenceFit:
     vector_mode: str
     weights: dict[str, float]
     rows: pd.DataFrame
-    estimates: Floats
     errors: ErrorMeasures
 
     @property
@@ -93,6 +92,44 @@ def fit_reference(table: SweepTable) -> list[ReferenceFit]:
     return fits
 
 
+def assess_reference(
+    fit: ReferenceFit, n_folds: int = 5, level: float = 0.9
+) -> tuple[ErrorMeasures | None, tuple[Coefficient, ...]]:
+    """Tell how good a fit is on rows that were held back, and how far its weights are determined.
+
+    Parameters
+    ----------
+    fit : ReferenceFit
+        The fit.
+    n_folds : int
+        Folds of the cross-validation, repeats of a configuration in one.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    tuple
+        Errors, None if there are fewer than two configurations, and one coefficient per weight.
+    """
+    names, design = reference_design(fit.rows)
+    runtimes = fit.rows["runtime_cycles"].to_numpy(np.float64)
+    units = configurations(fit.rows)
+    validated = None
+    if units.max() > 0:
+        estimates = np.empty(len(runtimes))
+        for learn, held in folds(units, n_folds, seed=0):
+            estimates[held] = design[held] @ _solve(design[learn], runtimes[learn])
+        validated = measure_errors(estimates, runtimes)
+    coefficients = resampled_coefficients(
+        names,
+        np.array(list(fit.weights.values())),
+        lambda part: _solve(design[part], runtimes[part]),
+        units,
+        level,
+    )
+    return validated, coefficients
+
+
 def reference_design(rows: pd.DataFrame) -> tuple[tuple[str, ...], Floats]:
     """Names of the weights, and how often each is paid per row, shape (n, k)."""
     m, n, r, c, outer, inner = (
@@ -116,12 +153,6 @@ def reference_design(rows: pd.DataFrame) -> tuple[tuple[str, ...], Floats]:
     return MATMUL_V2, np.column_stack(columns)
 
 
-def phases(rows: pd.DataFrame) -> Floats:
-    """Fidelity phases of each row, shape (n,); 1 for a fidelity that has no number of its own."""
-    known: dict[str, int] = {str(fidelity): n for fidelity, n in FIDELITY_PHASES.items()}
-    return np.array([known.get(str(name), 1) for name in rows["fidelity"]], dtype=np.float64)
-
-
 def _fit_op(op: str, rows: pd.DataFrame) -> list[ReferenceFit]:
     ops = op.split("+")
     is_unary = all(CATEGORIES.get(one) is Category.UNARY for one in ops)
@@ -132,13 +163,16 @@ def _fit_op(op: str, rows: pd.DataFrame) -> list[ReferenceFit]:
 
 
 def _fit_rows(op: str, vector_mode: str, rows: pd.DataFrame) -> ReferenceFit:
-    from scipy.optimize import nnls
-
     names, design = reference_design(rows)
     runtimes = rows["runtime_cycles"].to_numpy(np.float64)
-    solution = np.round(nnls(design, runtimes)[0], _DECIMALS)
-    estimates = design @ solution
+    solution = _solve(design, runtimes)
     weights = dict(zip(names, solution.tolist(), strict=True))
     arch = str(rows["arch"].iloc[0])
-    errors = measure_errors(estimates, runtimes)
-    return ReferenceFit(op, arch, vector_mode, weights, rows, estimates, errors)
+    errors = measure_errors(design @ solution, runtimes)
+    return ReferenceFit(op, arch, vector_mode, weights, rows, errors)
+
+
+def _solve(design: Floats, runtimes: Floats) -> Floats:
+    from scipy.optimize import nnls
+
+    return np.asarray(np.round(nnls(design, runtimes)[0], _DECIMALS))

@@ -11,6 +11,8 @@ of Lawson and Hanson (Solving Least Squares Problems, 1974, ch. 23).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -48,14 +50,14 @@ def fit_relative(design: Floats, runtimes: Floats, ridge: Floats) -> Floats:
 
 
 def bootstrap(
-    design: Floats, runtimes: Floats, ridge: Floats, units: Indices, n_resamples: int, seed: int = 0
+    solve: Callable[[Indices], Floats], units: Indices, n_resamples: int, seed: int = 0
 ) -> Floats:
     """Fit resamples of the data, to see how far its coefficients are determined.
 
     Parameters
     ----------
-    design, runtimes, ridge : ndarray
-        As `fit_relative`.
+    solve : Callable
+        From the indices of some rows, which may repeat, to coefficients of shape (k,).
     units : ndarray
         Which rows belong together, shape (n,): repeats of one configuration are drawn as one.
     n_resamples : int
@@ -77,6 +79,5 @@ def bootstrap(
     fits = []
     for _ in range(n_resamples):
         drawn = generator.integers(len(rows_of_unit), size=len(rows_of_unit))
-        rows = np.concatenate([rows_of_unit[i] for i in drawn])
-        fits.append(fit_relative(design[rows], runtimes[rows], ridge))
+        fits.append(solve(np.concatenate([rows_of_unit[i] for i in drawn])))
     return np.array(fits)

@@ -99,8 +99,12 @@ def export(parts: Iterable[Part], operations: Sequence[Operation], raw: Path) ->
                 for i, row in enumerate(rows)
                 if row["cycles"] is None
             ]
-            text = yaml.safe_dump(failed, sort_keys=False, width=1000)
-            files.replace(failed_tests_path(raw, operation).name, text.encode())
+            path = failed_tests_path(raw, operation)
+            if failed:
+                text = yaml.safe_dump(failed, sort_keys=False, width=1000)
+                files.replace(path.name, text.encode())
+            else:
+                path.unlink(missing_ok=True)
     _remove_empty(raw / TEMPORARY)
 
 
@@ -110,13 +114,12 @@ def failed_tests_path(raw: Path, operation: Operation) -> Path:
 
 
 def _failure(row: Mapping[str, Any]) -> dict[str, Any]:
-    shape = "x".join(str(row[part]) for part in SHAPE_PARTS)
     axes = ("input_format", "output_format", "fidelity", "vector_mode")
     return {
         "status": row["status"],
         "reason": row["reason"],
         **{axis: row[axis] for axis in axes},
-        "shape": shape,
+        **{part: row[part] for part in SHAPE_PARTS if row[part]},
     }
 
 

@@ -117,6 +117,10 @@ def run_sweep(
     repeats: Annotated[
         int | None, typer.Option(min=1, help="Launches per configuration; default: 3.")
     ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Longest time of one configuration, s; default: 60.", show_default=False),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON for machines.")] = False,
 ) -> int:
@@ -140,10 +144,11 @@ def run_sweep(
             *_repeated("--raw-data-output-dir", [raw] if raw_data_output_dir else []),
             *_repeated("--input-count", [input_count]),
             *_repeated("--repeats", [repeats] if repeats else []),
+            *_repeated("--timeout", [timeout] if timeout else []),
         ]
         slots = _slots(device, device_option)
         _prepare(folder, continue_run, force_clean, yes)
-        wanted = Wanted(tuple(operations), arch, input_count, repeats)
+        wanted = Wanted(tuple(operations), arch, input_count, repeats, timeout)
         code = _measure(folder, wanted, slots, (device, device_option), again, as_json)
         if code:
             return code
@@ -322,4 +327,4 @@ def _example(results: list[Swept]) -> str:
     fits = [fit for result in results for fit in result.fits]
     fit = next((fit for fit in fits if fit.set_name == "base"), fits[0])
     sizes = (f"{name}={low}" for name, (low, _) in fit.ranges.items() if low > 0 and name != "t")
-    return f"{fit.op} {' '.join(sizes)}"
+    return f"op={fit.op} {' '.join(sizes)}"

@@ -17,8 +17,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sweeps.op_model.formats import TILE_BYTES
-from sweeps.op_model.operation import Operation
+from sweeps.op_model.formats import INTEGERS, TILE_BYTES
+from sweeps.op_model.operation import (
+    MOST_BLOCK_TILES,
+    MOST_INTEGER_BLOCK_TILES,
+    Operation,
+)
 
 NOT_MEASURED = "N/A"
 N_SPLICED = 3
@@ -133,15 +137,28 @@ def _operands(operation: Operation, row: Row) -> dict[str, tuple[Any, ...]]:
             scales = cells("Float32", m, n, r, c)
             return {"input0": cells(given, m, n, r, c), "input1": scales, **output}
         case "matmul" | "matmul_l1_acc":
-            outer, inner = row["mblock_k"], row["ublock_kt"]
-            left, right = (m, outer, r, inner), (outer, n, inner, c)
-            return {"input0": cells(given, *left), "input1": cells(given, *right), **output}
+            depth = row["mblock_k"] * row["ublock_kt"]
+            across, down = _fed_tiles(row, r), _fed_tiles(row, c)
+            left = cells(given, m, depth // across, r, across)
+            right = cells(given, depth // down, n, down, c)
+            return {"input0": left, "input1": right, **output}
         case "splice":
             part = cells(given, m, n // N_SPLICED, r, c)
             return {**{f"input{i}": part for i in range(N_SPLICED)}, **output}
         case _:
             both = cells(given, m, n, r, c)
             return {"input0": both, "input1": both, **output}
+
+
+def _fed_tiles(row: Row, other_edge: int) -> int:
+    """Tiles along the inner dimension of a block of an operand, as the core that feeds it has it.
+
+    That core has a destination register, too, which blocks of `ublock_kt` tiles may not fit.
+    """
+    is_whole = bool({row["input_format"], row["output_format"]} & set(INTEGERS))
+    most = (MOST_INTEGER_BLOCK_TILES if is_whole else MOST_BLOCK_TILES) // other_edge
+    inner: int = row["ublock_kt"]
+    return max((n for n in range(1, inner + 1) if inner % n == 0 and n <= most), default=1)
 
 
 def _metrics(operands: Mapping[str, tuple[Any, ...]], row: Row) -> list[Any]:
