@@ -91,9 +91,11 @@ class Calibration:
     ----------
     factors : mapping
         ``compute``, ``memory``, ``cache``: share of peak or bandwidth that a typical op reaches;
-        ``overhead``: seconds.  What the ops cannot tell is missing.
+        ``overhead``: seconds.  What the ops do not tell is missing.
+    assumed : mapping
+        What the model takes for the missing ones.
     reasons : mapping
-        Why a factor is missing.
+        Why they are missing.
     n_ops : int
         Ops of the fit.
     n_bound : mapping
@@ -103,15 +105,19 @@ class Calibration:
     """
 
     factors: Mapping[str, Estimate]
+    assumed: Mapping[str, float]
     reasons: Mapping[str, str]
     n_ops: int
     n_bound: Mapping[str, int]
     error_quantiles: Mapping[float, float]
 
     def terms_s(self, ideal: IdealTimes) -> Floats:
-        """Time that each of `BOUNDS` takes, shape (4, n); 0 where its factor is missing."""
-        factors = [self._value(name, math.inf) for name in BOUNDS[:_OVERHEAD]]
-        overhead_s = np.full_like(ideal.traffic_s, self._value("overhead", 0.0))
+        """Time that each of `BOUNDS` takes on its own, shape (4, n)."""
+        *factors, overhead = (
+            self.factors[name].value if name in self.factors else self.assumed[name]
+            for name in BOUNDS
+        )
+        overhead_s = np.full_like(ideal.traffic_s, overhead)
         return np.vstack([ideal.terms_s / np.array(factors)[:, None], overhead_s])
 
     def predicted_s(self, ideal: IdealTimes) -> Floats:
@@ -127,15 +133,12 @@ class Calibration:
         """Return plain data."""
         return {
             "factors": {name: factor.as_json() for name, factor in self.factors.items()},
+            "assumed": dict(self.assumed),
             "missing": dict(self.reasons),
             "n_ops": self.n_ops,
             "n_bound": dict(self.n_bound),
             "error": {f"p{100 * share:.0f}": e for share, e in self.error_quantiles.items()},
         }
-
-    def _value(self, name: str, default: float) -> float:
-        found = self.factors.get(name)
-        return default if found is None else found.value
 
 
 def calibrate(
@@ -165,15 +168,16 @@ def calibrate(
             f"{_LEAST_CLUSTERS} different shapes"
         )
     model = _Model(ideal.terms_s, time_s, clusters)
-    free, reasons = model.candidates()
-    while True:
-        found = model.fit(free)
-        lost = model.invisible(found)
-        if not lost:
-            break
-        reasons |= lost
-        free = tuple(name for name in free if name not in lost)
-    calibration = Calibration(found, reasons, n, {}, {})
+    found = model.fit()
+    reasons = model.doubts(found)
+    calibration = Calibration(
+        factors={name: factor for name, factor in found.items() if name not in reasons},
+        assumed={name: found[name].value if name in found else 1.0 for name in reasons},
+        reasons=reasons,
+        n_ops=n,
+        n_bound={},
+        error_quantiles={},
+    )
     bounds = np.bincount(calibration.bounds(ideal), minlength=len(BOUNDS)).tolist()
     errors = np.quantile(time_s / calibration.predicted_s(ideal) - 1, _QUANTILES)
     return replace(
@@ -192,22 +196,13 @@ class _Model:
         active, is_any = terms_s.argmax(axis=0), terms_s.max(axis=0) > 0
         self._own = {name: (active == i) & is_any for i, name in enumerate(BOUNDS[:_OVERHEAD])}
 
-    def candidates(self) -> tuple[tuple[str, ...], dict[str, str]]:
-        """Factors that bind ops on the roofline itself, and why the others are missing.
+    def fit(self) -> dict[str, Estimate]:
+        """Estimate the overhead, and the factors that bind ops on the roofline itself.
 
-        A factor that binds nothing at the ceilings could only explain slow ops of another kind.
+        A factor that binds nothing at the ceilings could only explain slow ops of another kind, so
+        it stays at 1.
         """
-        n_own = {name: int(own.sum()) for name, own in self._own.items()}
-        free = tuple(name for name, n in n_own.items() if n >= _LEAST_BOUND)
-        missing = {
-            name: f"at the ceilings it binds {n} ops, of which {_LEAST_BOUND} are needed"
-            for name, n in n_own.items()
-            if name not in free
-        }
-        return (*free, "overhead"), missing
-
-    def fit(self, free: tuple[str, ...]) -> dict[str, Estimate]:
-        """Estimate the free factors; the others bind nothing."""
+        free = (*(name for name, own in self._own.items() if own.sum() >= _LEAST_BOUND), "overhead")
         # The model has kinks where the binding term changes: the best of a few starts is taken.
         fits = [self._minimum(self._start(free, share), free) for share in _GOOD_SHARES]
         best: Floats = min(fits, key=lambda fit: fit.cost).x
@@ -217,6 +212,20 @@ class _Model:
             name: Estimate(math.exp(x), math.exp(x - d), _exp(x + d), n)
             for name, x, d, n in zip(free, best.tolist(), margin, n_bound, strict=True)
         }
+
+    def doubts(self, found: Mapping[str, Estimate]) -> dict[str, str]:
+        """Say which factors the ops do not tell, and why."""
+        shortest_s = float(self._time_s.min())
+        doubts = {}
+        for name in BOUNDS:
+            n = found[name].n if name in found else int(self._own[name].sum())
+            if n < _LEAST_BOUND:
+                doubts[name] = f"it binds {n} ops, of which {_LEAST_BOUND} are needed"
+            elif name == "overhead" and found[name].value < _VISIBLE * shortest_s:
+                doubts[name] = f"below 1 % of the shortest op ({shortest_s * 1e6:.3g} µs)"
+            elif found[name].high > _MOST_DOUBT * found[name].value:
+                doubts[name] = f"known to a factor of {_MOST_DOUBT:g} at best"
+        return doubts
 
     def _minimum(self, start: Floats, free: tuple[str, ...]) -> OptimizeResult:
         return least_squares(
@@ -260,7 +269,7 @@ class _Model:
     ) -> tuple[Floats, npt.NDArray[np.intp], Floats]:
         """Overhead and largest term of each op, and which term that is."""
         value = dict(zip(free, np.exp(x).tolist(), strict=True))
-        factors = np.array([value.get(name, math.inf) for name in BOUNDS[:_OVERHEAD]])
+        factors = np.array([value.get(name, 1.0) for name in BOUNDS[:_OVERHEAD]])
         terms = self._terms_s / factors[:, None]
         active = terms.argmax(axis=0)
         largest = terms.max(axis=0)
