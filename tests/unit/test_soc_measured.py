@@ -18,6 +18,7 @@ from analysis.soc.estimate import quantile_estimate
 from analysis.soc.gemm_records import read_gemm_records
 from analysis.soc.measured import read_sweep
 from analysis.soc.measured_sources import above_note, markers_of, read_ops, read_sources
+from analysis.soc.performance import Ceilings
 from analysis.soc.precision import Precision
 from farm.errors import FormatError, UsageError
 from farm.generation import Plan, open_or_generate
@@ -27,6 +28,7 @@ from tests.measured_sweep import commit, generate
 from tests.timed_sweeps import (
     CACHE_BYTES,
     CACHE_BYTES_S,
+    COPIES,
     HOST,
     MEMORY_BYTES_S,
     OVERHEAD_S,
@@ -120,6 +122,17 @@ def test_calibration_of_sweeps_finds_the_machine(tmp_path: Path) -> None:
     assert moved.n_above > 0
     assert not moved.is_impossible.any()
     assert "last-level cache of 8.39 MB" in above_note([single, double, moved], CACHE_BYTES)[0]
+
+
+def test_ops_whose_kind_of_bound_is_unknown_are_predicted_all_the_same(tmp_path: Path) -> None:
+    """Four small copies among large ones: too few for a factor of the cache."""
+    shapes = ",".join(f"{h}x1024" for h in (32, 64, 128, 256, *range(4096, 12288, 1024)))
+    copies(tmp_path, (*COPIES[:2], f"shape:={shapes}"))
+    (one,) = assess(read_sweep(tmp_path), Ceilings("c", {}, {"memory": 20.0}), CACHE_BYTES)
+    assert set(one.calibration.reasons) >= {"compute", "cache"}
+    assert "binds 4 ops" in one.calibration.reasons["cache"]
+    assert one.calibration.assumed["cache"] == 1.0
+    assert np.all(np.isfinite(one.slowdown))
 
 
 def test_recorded_products_are_counted_by_their_formats(tmp_path: Path) -> None:
