@@ -46,7 +46,7 @@ def fit_relative(design: Floats, runtimes: Floats, ridge: Floats) -> Floats:
     target = np.concatenate([np.ones(n), np.zeros(k)])
     coefficients = np.zeros(k)
     coefficients[used] = nnls(system, target, maxiter=_ITERATIONS_PER_COLUMN * k)[0]
-    return coefficients / scale
+    return np.asarray(coefficients / scale)
 
 
 def bootstrap(

@@ -84,7 +84,7 @@ class ResidualProcess:
 
         lengths = np.exp(self.hyperparameters[2:])
         squared = cdist(points / lengths, self.points / lengths, "sqeuclidean")
-        return np.exp(self.hyperparameters[0]) * _matern(squared)
+        return np.asarray(np.exp(self.hyperparameters[0]) * _matern(squared))
 
     def mean(self, points: Floats) -> Floats:
         """Return the expected logarithmic residual at points (q, d), shape (q,)."""

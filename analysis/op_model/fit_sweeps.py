@@ -1,0 +1,151 @@
+"""Fit many sweep files, one operation of one file after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.op_model.fit_report import FitResult
+from analysis.op_model.fitted_model import FittedModel, write_model
+from analysis.op_model.fitting import LEVEL, fit
+from analysis.op_model.reference_parameters import reference_parameters
+from analysis.op_model.reference_regression import (
+    ReferenceFit,
+    assess_reference,
+    fit_reference,
+)
+from analysis.op_model.sweep_csv import SweepTable
+from farm.errors import UsageError
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How to fit.
+
+    Attributes
+    ----------
+    n_folds : int
+        Outer folds of the cross-validation.
+    recipe : str or None
+        The recipe; None to choose.
+    out : Path or None
+        Folder of the models; None to write none.
+    """
+
+    n_folds: int = 5
+    recipe: str | None = None
+    out: Path | None = None
+
+
+Fitter = Callable[[SweepTable, FitOptions], list[FitResult]]
+
+
+def fit_table(table: SweepTable, options: FitOptions) -> list[FitResult]:
+    """Fit a model to each operation of a file, and write it where a folder is given.
+
+    Raises
+    ------
+    UsageError
+        If an operation has too few rows, or the recipe is unknown.
+    StoreAccessError
+        If the disk refuses.
+    """
+    originals = {(f.op, f.vector_mode): f for f in fit_reference(table)}
+    results = []
+    for op in table.ops:
+        rows = table.frame[table.frame["op"] == op].reset_index(drop=True)
+        model = fit(rows, str(table.path), options.n_folds, options.recipe)
+        name = f"{table.path.stem}-{op}" if len(table.ops) > 1 else table.path.stem
+        written = ""
+        if options.out is not None:
+            path = options.out / table.arch / f"{name}.json"
+            write_model(path, model)
+            written = str(path)
+        own = [f for (f_op, _), f in originals.items() if f_op == op]
+        results.append(_result(table, model, own, written))
+    return results
+
+
+def fit_table_as_original(table: SweepTable, options: FitOptions) -> list[FitResult]:
+    """Fit a file as the original does.
+
+    Raises
+    ------
+    UsageError
+        If the original has no regression for the file's operation, or a recipe is asked for.
+    """
+    if options.recipe is not None:
+        raise UsageError("--recipe is for --method default: the reference has one recipe")
+    fits = fit_reference(table)
+    if not fits:
+        raise UsageError(
+            f"{table.path}: the original has no regression for {', '.join(table.ops)}; leave out "
+            f"--method reference"
+        )
+    results = []
+    for original in fits:
+        validated, coefficients = assess_reference(original, options.n_folds, LEVEL)
+        mode = original.vector_mode
+        recipe = "original, mixed" if original.is_mixture else "original"
+        result = FitResult(
+            path=table.path,
+            arch=original.arch,
+            op=original.op,
+            recipe=f"{recipe} ({mode})" if mode not in {"", "rc"} else recipe,
+            training=original.errors,
+            held_back=validated,
+            configurations=validated,
+            reference_mape=original.errors.mape,
+            coefficients=coefficients,
+            by_recipe={},
+            n_dropped=len(table.dropped),
+        )
+        results.append(result)
+    return results
+
+
+def write_parameter_files(tables: list[SweepTable], out: Path) -> list[Path]:
+    """Write the original regression of many files as ``OUT/<arch>_params.yaml``.
+
+    Raises
+    ------
+    UsageError
+        If such a file exists: versions are never edited.
+    StoreAccessError
+        If the disk refuses.
+    """
+    from analysis.op_model.parameters import write_parameters
+
+    written = []
+    for arch in dict.fromkeys(table.arch for table in tables):
+        own = [table for table in tables if table.arch == arch]
+        fits: list[ReferenceFit] = [fit for table in own for fit in fit_reference(table)]
+        operations, records = reference_parameters(fits, f"{len(own)} sweeps")
+        if operations:
+            out.mkdir(parents=True, exist_ok=True)
+            path = out / f"{arch}_params.yaml"
+            write_parameters(path, operations, records)
+            written.append(path)
+    return written
+
+
+def _result(
+    table: SweepTable, model: FittedModel, originals: list[ReferenceFit], written: str
+) -> FitResult:
+    n = sum(original.errors.n for original in originals)
+    weighted = sum(original.errors.n * original.errors.mape for original in originals)
+    return FitResult(
+        path=table.path,
+        arch=model.arch,
+        op=model.op,
+        recipe=model.recipe,
+        training=model.training,
+        held_back=model.validation.rows,
+        configurations=model.validation.configurations,
+        reference_mape=weighted / n if n else None,
+        coefficients=model.coefficients,
+        by_recipe=dict(model.validation.by_recipe),
+        n_dropped=len(table.dropped),
+        model=written,
+    )
