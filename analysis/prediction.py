@@ -14,7 +14,7 @@ from analysis.units import duration_text
 from farm.catalog import load_sweep
 from farm.errors import FarmError, UsageError
 from farm.store.directory import SweepDirectory
-from farm.store.manifest import Manifest
+from farm.store.manifest import NO_VALUE, Manifest
 from sweeps.axis import Axis, AxisKind, Value
 from sweeps.errors import SpecError
 from sweeps.space import Sweep
@@ -178,6 +178,8 @@ def _choose(
 
 def _canonical(manifest: Manifest, name: str, text: str) -> str:
     """Write the text of a value as the models do: ``[1, 2]``, ``01x2`` and ``1x2`` are one."""
+    if text == NO_VALUE:
+        return text
     info = manifest.axis(name)
     axis = _axis(info.name, info.kind, info.components)
     try:
@@ -244,8 +246,14 @@ def _size(
 
 
 def _params(manifest: Manifest, sweep: Sweep, texts: Mapping[str, str]) -> dict[str, Value]:
+    # Where suites are declared one by one, a vector has no value on an axis that its suite lacks.
+    given = [
+        axis.name
+        for axis in manifest.axes
+        if not (sweep.own_suites and texts[axis.name] == NO_VALUE)
+    ]
     try:
-        return {axis.name: sweep.axis(axis.name).parse(texts[axis.name]) for axis in manifest.axes}
+        return {name: sweep.axis(name).parse(texts[name]) for name in given}
     except SpecError as error:
         raise UsageError(str(error)) from error
 

@@ -293,10 +293,11 @@ class Sweep:
         return SpecError(f"sweep {self.name}: {what} failed: {said}")
 
     def _pinned(self, params: Mapping[str, Value]) -> tuple[Axis, ...]:
-        for axis in self.axes:
-            if axis.name not in params:
-                raise SpecError(f"sweep {self.name}: no value is given for axis {axis.name!r}")
-        return tuple(axis.with_values([params[axis.name]]) for axis in self.axes)
+        given = tuple(axis for axis in self.axes if axis.name in params)
+        if not self.own_suites and len(given) < len(self.axes):
+            missing = next(axis.name for axis in self.axes if axis not in given)
+            raise SpecError(f"sweep {self.name}: no value is given for axis {missing!r}")
+        return tuple(axis.with_values([params[axis.name]]) for axis in given)
 
     def derive(self, params: Mapping[str, Value]) -> dict[str, int | float]:
         """Compute the features of one vector.
@@ -304,7 +305,8 @@ class Sweep:
         Parameters
         ----------
         params : Mapping
-            A value for every axis; values need not be among those declared.
+            A value for every axis, or with `own_suites` for those of a suite; values need not be
+            among those declared.
 
         Returns
         -------

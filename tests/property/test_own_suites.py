@@ -162,3 +162,9 @@ def test_groups_of_many_axes_with_many_values_stay_apart() -> None:
     sweep = Sweep("s", "o", (*axes, sizes), "n", tuple(a.name for a in axes), own_suites=(suite,))
     ids = vectors(sweep, select(sweep, suite), 0, 4)["group_id"].to_pylist()
     assert ids[0] == ids[1] != ids[2] == ids[3]
+
+
+def test_features_are_derived_from_the_axes_of_a_suite() -> None:
+    sweep = sweep_of(Suite("one", AXES[:2]), Suite("two", AXES[1:]))
+    assert sweep.derive({"n": 5, "mode": "fast"}) == {"size": 10}
+    assert sweep.derive({"mode": "fast", "kind": "a", "flag": True}) == {"size": 0}
