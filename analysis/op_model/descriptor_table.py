@@ -116,6 +116,14 @@ class Descriptors:
         table._check()
         return table
 
+    def as_frame(self) -> pd.DataFrame:
+        """Put the descriptors into the columns of a table, with effective operations."""
+        import pandas as pd
+
+        traits = pd.DataFrame(list(self.traits), columns=list(Traits._fields))
+        of_row = traits.iloc[self.trait_of_row].reset_index(drop=True)
+        return of_row.assign(**self.sizes._asdict())
+
     def _check(self) -> None:
         """Refuse rows that make no sense as a whole; those of one trait differ in few ways."""
         import pandas as pd

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from analysis.op_model.parameter_options import (
     ArchOption,
     FallbackOption,
     JsonOption,
+    ModelOption,
     ModeOption,
     ParamsOption,
     SparseTablesOption,
@@ -22,6 +23,9 @@ from farm.errors import UsageError
 from farm.store.files import StoreAccess
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
     from analysis.op_model.descriptor import Descriptor
     from analysis.op_model.estimator import Estimate
     from analysis.op_model.opening import Source
@@ -50,6 +54,7 @@ def estimate(
             metavar="FILE.csv", help="Where to write a table's estimates.", show_default="stdout"
         ),
     ] = None,
+    model: ModelOption = None,
     params: ParamsOption = None,
     params_version: VersionOption = None,
     arch: ArchOption = None,
@@ -71,21 +76,68 @@ def estimate(
             "describe the operation: KEY=VALUE..., such as op=add mblock_m=4, or --from"
         )
     given = Source(params, params_version, arch, sparse_tables, mode, fallback)
-    if source is not None and source.suffix.lower() == ".csv":
-        _estimate_table(source, out, given, as_json)
-        return
-    if out is not None:
+    is_table = source is not None and source.suffix.lower() == ".csv"
+    if out is not None and not is_table:
         raise UsageError("--out is for the estimates of a table: --from FILE.csv")
+    if source is not None and is_table:
+        _write_table(_estimated(source, given, model), out, as_json)
+        return
     descriptors = _descriptors(assignments or [], source)
+    if model is not None:
+        _answer_by_model(model, descriptors, arch, as_json)
+        return
     estimators = {arch: given.open(arch) for arch in dict.fromkeys(d.arch for d in descriptors)}
     warn(text for estimator in estimators.values() for text in estimator.parameters.warnings)
     answers = [estimators[descriptor.arch].estimate(descriptor) for descriptor in descriptors]
     if as_json:
-        found = [answer.as_json() for answer in answers]
-        typer.echo(json.dumps(found[0] if len(found) == 1 else found))
+        _print_json([answer.as_json() for answer in answers])
         return
     for descriptor, answer in zip(descriptors, answers, strict=True):
         _print(descriptor, answer)
+
+
+def _print_json(answers: list[dict[str, Any]]) -> None:
+    typer.echo(json.dumps(answers[0] if len(answers) == 1 else answers))
+
+
+def _answer_by_model(
+    model: Path, descriptors: list[Descriptor], arch: str | None, as_json: bool
+) -> None:
+    from analysis.op_model.console import show, warn
+    from analysis.op_model.descriptor_table import Descriptors, RowError
+    from analysis.op_model.model_estimates import estimate_rows, open_models
+
+    rows = Descriptors.of(descriptors).as_frame()
+    if arch:
+        rows["arch"] = arch
+    try:
+        found = estimate_rows(open_models(model), rows)
+    except RowError as error:
+        raise UsageError(error.reason) from error
+    answers = found.as_json()
+    if as_json:
+        _print_json(answers)
+        return
+    for descriptor, answer in zip(descriptors, answers, strict=True):
+        show(_model_table(descriptor, answer))
+    warn(found.warnings)
+
+
+def _model_table(descriptor: Descriptor, answer: dict[str, Any]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False)
+    table.add_row(descriptor.op, f"[bold]{answer['cycles']:,.0f} cycles[/bold]")
+    ends = f"{answer['low_cycles']:,.0f} to {answer['high_cycles']:,.0f}"
+    table.add_row("interval", f"{ends}, {answer['level']:.0%} of measurements")
+    error = answer["expected_error_percent"]
+    known = f"mean error {error:.3g} % of rows not fitted" if error is not None else "unknown"
+    table.add_row("sureness", known + (", beyond the fit" if answer["is_extrapolated"] else ""))
+    table.add_row("model", escape(f"{answer['op']} on {answer['arch']}, recipe {answer['recipe']}"))
+    table.add_row("fitted on", escape(f"{answer['source']}, {answer['n_rows']} rows"))
+    table.add_row("file", escape(answer["model_file"]))
+    return table
 
 
 def _descriptors(assignments: list[str], source: Path | None) -> list[Descriptor]:
@@ -125,26 +177,39 @@ def _print(descriptor: Descriptor, answer: Estimate) -> None:
     warn(answer.warnings)
 
 
-def _estimate_table(path: Path, out: Path | None, given: Source, as_json: bool) -> None:
+def _estimated(path: Path, given: Source, model: Path | None) -> pd.DataFrame:
+    """Read a table and put the estimates beside it."""
     from analysis.op_model.console import warn
-    from analysis.op_model.estimate_frame import estimate_frame, read_descriptor_table
+    from analysis.op_model.estimate_frame import (
+        estimate_frame,
+        estimate_frame_by_model,
+        read_descriptor_table,
+    )
 
     table, unused = read_descriptor_table(path)
     if unused:
         warn([f"{path}: columns that say nothing about an operation: {', '.join(unused)}"])
-    estimated = estimate_frame(table, given.open, str(path))
-    warn(estimated.warnings)
-    if as_json:
-        text = estimated.frame.to_json(orient="records")
+    if model is None:
+        estimated = estimate_frame(table, given.open, str(path))
     else:
-        text = estimated.frame.to_csv(index=False, lineterminator="\n")
+        estimated = estimate_frame_by_model(table, model, given.arch or "", str(path))
+    warn(estimated.warnings)
+    return estimated.frame
+
+
+def _write_table(frame: pd.DataFrame, out: Path | None, as_json: bool) -> None:
+    text = (
+        frame.to_json(orient="records")
+        if as_json
+        else frame.to_csv(index=False, lineterminator="\n")
+    )
     if out is None:
         typer.echo(text, nl=as_json)
         return
     with StoreAccess("write", out):
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
-    typer.echo(f"wrote {len(estimated.frame):,} estimates to {out}")
+    typer.echo(f"wrote {len(frame):,} estimates to {out}")
 
 
 def register(app: typer.Typer) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.op_model.descriptor import Descriptor
 from analysis.op_model.descriptor_table import Descriptors, RowError
 from analysis.op_model.estimator import Estimates, Estimator
+from analysis.op_model.model_estimates import estimate_rows, open_models
 from farm.errors import FormatError, UsageError
 
 _FIRST_LINE = 2
@@ -103,6 +104,39 @@ def estimate_frame(
         frame.join(pd.concat(parts)),
         (*file_warnings, *(f"{n:,} of {len(frame):,} rows: {w}" for w, n in warnings.items())),
     )
+
+
+def estimate_frame_by_model(
+    frame: pd.DataFrame, model: Path, arch: str, where: str
+) -> EstimatedFrame:
+    """Estimate every row of a table with fitted models.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Descriptors, a column per key.
+    model : Path
+        Model file, or a folder of them.
+    arch : str
+        Architecture where rows do not say theirs; empty for any.
+    where : str
+        The file, for messages.
+
+    Raises
+    ------
+    UsageError
+        If a row is no descriptor, or no model knows it; the message names its line.
+    FormatError
+        If a file is no model.
+    """
+    models = open_models(model)
+    try:
+        rows = Descriptors.from_frame(frame).as_frame()
+        rows["arch"] = rows["arch"].where(rows["arch"] != "", arch)
+        answers = estimate_rows(models, rows)
+    except RowError as error:
+        raise UsageError(f"{where}, line {error.row + _FIRST_LINE}: {error.reason}") from error
+    return EstimatedFrame(frame.join(answers.as_frame().set_index(frame.index)), answers.warnings)
 
 
 def answer_columns(answers: Estimates) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from analysis.op_model.parameter_options import (
     ArchOption,
     FallbackOption,
     JsonOption,
+    ModelOption,
     ModeOption,
     ParamsOption,
     SparseTablesOption,
@@ -39,6 +40,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    model: ModelOption = None,
     params: ParamsOption = None,
     params_version: VersionOption = None,
     arch: ArchOption = None,
@@ -71,33 +73,38 @@ def evaluate(
     from analysis.op_model.console import warn
     from analysis.op_model.evaluation_csv import write_evaluation
     from analysis.op_model.opening import Source
-    from analysis.op_model.sweep_evaluation import evaluate_sweep, read_chosen
+    from analysis.op_model.sweep_evaluation import (
+        evaluate_sweep,
+        evaluate_sweep_by_model,
+        read_chosen,
+    )
 
     table = read_chosen(sweep, arch, op)
-    estimator = Source(params, params_version, arch, sparse_tables, mode, fallback).open(table.arch)
-    warn(estimator.parameters.warnings)
-    found = evaluate_sweep(table, estimator, sparse)
-    write_evaluation(out, table, found.estimates.cycles)
+    if model is not None:
+        found = evaluate_sweep_by_model(table, model)
+        source = {"model": str(model)}
+    else:
+        given = Source(params, params_version, arch, sparse_tables, mode, fallback)
+        estimator = given.open(table.arch)
+        warn(estimator.parameters.warnings)
+        found = evaluate_sweep(table, estimator, sparse)
+        parameters = estimator.parameters
+        source = {"params": f"{parameters.source}, version {parameters.version}", "mode": mode}
+    write_evaluation(out, table, found.cycles)
     pictures = found.draw(plot) if plot else []
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    **found.evaluation.as_json(),
-                    "n_dropped": len(table.dropped),
-                    "params_file": estimator.parameters.source,
-                    "params_version": estimator.parameters.version,
-                    "mode": estimator.mode,
-                    "out": str(out),
-                    "pictures": [str(path) for path in pictures],
-                    "warnings": list(found.warnings),
-                }
-            )
-        )
+        told = {
+            "n_dropped": len(table.dropped),
+            "out": str(out),
+            "pictures": [str(path) for path in pictures],
+            "warnings": list(found.warnings),
+        }
+        typer.echo(json.dumps({**found.evaluation.as_json(), **source, **told}))
         return
     warn(found.warnings)
     _print(found.evaluation)
-    typer.echo(f"parameters: {estimator.parameters.source}, version {estimator.parameters.version}")
+    for name, value in source.items():
+        typer.echo(f"{name}: {value}")
     for path in (out, *pictures):
         typer.echo(f"wrote {path}")
 

@@ -17,6 +17,15 @@ ParamsOption = Annotated[
         show_default=False,
     ),
 ]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--model",
+        metavar="FILE|DIR",
+        help="Model that farm op-model fit wrote, or a folder of them, instead of parameters.",
+        show_default=False,
+    ),
+]
 VersionOption = Annotated[
     int | None,
     typer.Option("--params-version", min=1, help="Version; default: the newest."),

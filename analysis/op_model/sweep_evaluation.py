@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from analysis.op_model.descriptor import Sizes
 from analysis.op_model.descriptor_table import Descriptors, RowError
 from analysis.op_model.estimate_frame import warning_counts
 from analysis.op_model.estimator import Estimates, Estimator
 from analysis.op_model.evaluation import Evaluation, evaluate, work_tiles
+from analysis.op_model.model_estimates import estimate_rows, open_models
 from analysis.op_model.sweep_csv import SweepTable, read_sweep
 from analysis.op_model.sweep_names import parse_sweep_name
 from farm.errors import UsageError
+
+Floats = npt.NDArray[np.float64]
 
 SPARSE_FORMULAS = ("v1", "v2")
 
@@ -27,8 +32,12 @@ class SweepEvaluation:
     ----------
     sweep : SweepTable
         The sweep.
-    estimates : Estimates
-        Estimates of its rows.
+    cycles : ndarray
+        Estimates of its n rows, shape (n,).
+    sizes : Sizes
+        Sizes of the rows, shape (n,) each.
+    sets : ndarray
+        What estimated each row: formula and parameter set, or model; shape (n,).
     evaluation : Evaluation
         Their errors.
     warnings : tuple of str
@@ -36,7 +45,9 @@ class SweepEvaluation:
     """
 
     sweep: SweepTable
-    estimates: Estimates
+    cycles: Floats
+    sizes: Sizes
+    sets: npt.NDArray[np.str_]
     evaluation: Evaluation
     warnings: tuple[str, ...]
 
@@ -48,9 +59,9 @@ class SweepEvaluation:
             folder,
             self.sweep.path.stem,
             self.sweep.frame["runtime_cycles"].to_numpy(np.float64),
-            self.estimates.cycles,
-            work_tiles(self.estimates.sizes),
-            set_names(self.estimates),
+            self.cycles,
+            work_tiles(self.sizes),
+            self.sets,
         )
 
 
@@ -119,14 +130,71 @@ def evaluate_sweep(
     try:
         estimates = estimator.estimate_table(Descriptors.from_frame(frame))
     except RowError as error:
-        raise UsageError(f"{sweep.path}: measured row {error.row + 1}: {error.reason}") from error
+        raise _named(sweep, error) from error
     n_rows = len(frame)
+    return _compared(
+        sweep,
+        estimates.cycles,
+        estimates.sizes,
+        set_names(estimates),
+        [f"{n:,} of {n_rows:,} rows: {text}" for text, n in warning_counts(estimates).items()],
+    )
+
+
+def evaluate_sweep_by_model(sweep: SweepTable, model: Path) -> SweepEvaluation:
+    """Estimate every row of a sweep with fitted models and compare with its runtime.
+
+    Parameters
+    ----------
+    sweep : SweepTable
+        The sweep.
+    model : Path
+        Model file, or a folder of them.
+
+    Raises
+    ------
+    UsageError
+        If no model knows a row.
+    FormatError
+        If a file is no model.
+    """
+    try:
+        descriptors = Descriptors.from_frame(sweep.frame)
+        answers = estimate_rows(open_models(model), descriptors.as_frame())
+    except RowError as error:
+        raise _named(sweep, error) from error
+    used = {answers.models[i].path.name: answers.models[i].model for i in answers.model_of_row}
+    warnings = [
+        f"{name} was fitted on this sweep: of rows not fitted its MAPE was "
+        f"{fitted.validation.configurations.mape:.3g} %"
+        for name, fitted in used.items()
+        if sweep.path.name in fitted.source
+    ]
+    return _compared(
+        sweep,
+        answers.cycles,
+        descriptors.sizes,
+        np.array([answers.models[i].path.name for i in answers.model_of_row]),
+        [*answers.warnings, *warnings],
+    )
+
+
+def _compared(
+    sweep: SweepTable,
+    cycles: Floats,
+    sizes: Sizes,
+    sets: npt.NDArray[np.str_],
+    more_warnings: Sequence[str],
+) -> SweepEvaluation:
     warnings = [f"{sweep.path}: {warning}" for warning in sweep.warnings]
     if sweep.dropped:
         warnings.append(f"{sweep.path}: {len(sweep.dropped):,} rows without a runtime are left out")
-    warnings += [f"{n:,} of {n_rows:,} rows: {w}" for w, n in warning_counts(estimates).items()]
-    evaluation = evaluate(frame, estimates.sizes, estimates.cycles, set_names(estimates))
-    return SweepEvaluation(sweep, estimates, evaluation, tuple(warnings))
+    evaluation = evaluate(sweep.frame, sizes, cycles, sets)
+    return SweepEvaluation(sweep, cycles, sizes, sets, evaluation, (*warnings, *more_warnings))
+
+
+def _named(sweep: SweepTable, error: RowError) -> UsageError:
+    return UsageError(f"{sweep.path}: measured row {error.row + 1}: {error.reason}")
 
 
 def set_names(estimates: Estimates) -> npt.NDArray[np.str_]:

@@ -44,9 +44,9 @@ def test_all_columns_and_the_estimates(sweep: Path, tmp_path: Path) -> None:
     table = read_sweep(sweep)
     found = evaluate_sweep(table, estimator())
     # The last one: 2 slices of 4 blocks and 16 tiles.
-    assert found.estimates.cycles.tolist() == [1000.0, 1600.0, 3200.0]
+    assert found.cycles.tolist() == [1000.0, 1600.0, 3200.0]
     out = tmp_path / "new" / "out.csv"
-    write_evaluation(out, table, found.estimates.cycles)
+    write_evaluation(out, table, found.cycles)
     lines = out.read_text().splitlines()
     assert lines[0] == HEADER + ",estimate,ratio"
     assert lines[1:] == [
@@ -65,7 +65,7 @@ def test_a_runtime_that_was_no_column_is_added_and_cells_are_quoted(tmp_path: Pa
     )
     table = read_sweep(path, "wormhole_b0")
     found = evaluate_sweep(table, estimator())
-    rows = list(csv.DictReader(evaluation_text(table, found.estimates.cycles).splitlines()))
+    rows = list(csv.DictReader(evaluation_text(table, found.cycles).splitlines()))
     assert len(rows) == 1
     assert rows[0]["note"] == "a, b"
     assert (rows[0]["estimate"], rows[0]["ratio"]) == ("1000", "0.499917")
