@@ -40,8 +40,8 @@ class ModuleProcess:
     source : str
         Of the module.
     setup : Callable
-        Called there with the module and `arguments`; what it returns answers questions.
-    arguments : object
+        Called there with the module and the arguments; what it returns answers questions.
+    *arguments : object
         Must pickle.
     """
 
