@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from analysis.op_model.sweep_folder import Part
 from farm.errors import FormatError, UsageError
 from farm.store.directory import SweepDirectory
 from farm.store.files import TEMPORARY, Files, StoreAccess
+from farm.store.manifest import Manifest
 from sweeps.op_model.operation import SHAPE_PARTS, Operation
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Swept:
         return {**own, "fits": [fit.as_json() for fit in self.fits]}
 
 
-def export(parts: Iterable[Part], operations: Sequence[Operation], raw: Path) -> None:
+def export(parts: Iterable[Part], operations: Sequence[Operation], raw: Path) -> list[str]:
     """Write the raw CSV files of operations, and for each a list of its failed tests.
 
     Parameters
@@ -80,17 +81,25 @@ def export(parts: Iterable[Part], operations: Sequence[Operation], raw: Path) ->
     raw : Path
         Folder of the files.
 
+    Returns
+    -------
+    list of str
+        Which operations have no configuration that fits a core, and why.
+
     Raises
     ------
     FarmError
         If a directory is damaged, or the disk refuses.
     """
+    warnings = []
     wanted = {operation.op_name: operation for operation in operations}
     with StoreAccess("make", raw):
         raw.mkdir(parents=True, exist_ok=True)
     files = Files(raw)
     for part in parts:
-        results = operation_results(SweepDirectory.open(part.path))
+        directory = SweepDirectory.open(part.path)
+        results = operation_results(directory)
+        warnings += _without_tests(directory.manifest, wanted)
         for name in wanted.keys() & results.keys():
             operation, rows = wanted[name], results[name]
             files.replace(operation.data_file, csv_text(operation, rows).encode())
@@ -106,6 +115,17 @@ def export(parts: Iterable[Part], operations: Sequence[Operation], raw: Path) ->
             else:
                 path.unlink(missing_ok=True)
     _remove_empty(raw / TEMPORARY)
+    return warnings
+
+
+def _without_tests(manifest: Manifest, wanted: Collection[str]) -> list[str]:
+    """Say which operations have no configuration that fits a core, and why."""
+    said = []
+    for suite in manifest.suites:
+        if suite["name"] in wanted and not suite["n_vectors"]:
+            reasons = [f"{reason} ({n})" for reason, n in suite["rejected"].items() if n]
+            said.append(f"{suite['name']} has no configuration to measure: {'; '.join(reasons)}")
+    return said
 
 
 def failed_tests_path(raw: Path, operation: Operation) -> Path:

@@ -128,6 +128,7 @@ def run_sweep(
 
     Interrupted? The same command with --continue-run goes on where it stopped.
     """
+    from analysis.op_model.console import warn
     from analysis.op_model.run_sweep import export
     from analysis.op_model.sweep_folder import SweepFolder, Wanted
 
@@ -152,7 +153,7 @@ def run_sweep(
         code = _measure(folder, wanted, slots, (device, device_option), again, as_json)
         if code:
             return code
-        export(folder.parts_for(wanted), operations, raw)
+        warn(export(folder.parts_for(wanted), operations, raw))
     results = _assessed(operations, raw, arch, bool(op_name), not skip_performance_model)
     _finish(results, out, arch, not skip_performance_model, as_json)
     return 0
