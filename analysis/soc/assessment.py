@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -143,3 +144,9 @@ def bound_shares(assessment: Assessment) -> dict[str, float]:
     """Share of the ops that each of `BOUNDS` binds."""
     n = len(assessment.rows)
     return {name: assessment.calibration.n_bound[name] / n for name in BOUNDS}
+
+
+def names(assessments: Sequence[Assessment]) -> list[str]:
+    """Name each by its dtype, and by its source, too, where there are several."""
+    is_one = len({one.source for one in assessments}) == 1
+    return [one.dtype if is_one else f"{Path(one.source).name} {one.dtype}" for one in assessments]

@@ -61,7 +61,7 @@ def calibrate(
     as_json: JsonOption = False,
 ) -> None:
     """Fit the shares of peak and bandwidth that measured ops reach, and their launch overhead."""
-    from analysis.soc.assessment import assess
+    from analysis.soc.assessment import assess, names
     from analysis.soc.measured_sources import read_sources
 
     checked_plot(plot)
@@ -89,9 +89,9 @@ def calibrate(
     show(_efficiency_table(assessments))
     typer.echo()
     show(_factors_table(assessments))
-    for one in assessments:
+    for one, name in zip(assessments, names(assessments), strict=True):
         typer.echo()
-        show(_worst_table(read, one, _names(assessments)[one]))
+        show(_worst_table(read, one, name))
     for note in _notes(read, assessments):
         typer.echo(f"\n{note}")
     if plot is not None:
@@ -148,11 +148,10 @@ def _efficiency_table(assessments: list[Assessment]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.soc.assessment import bound_shares
+    from analysis.soc.assessment import bound_shares, names
     from analysis.soc.calibration import BOUNDS
     from analysis.units import count, percent
 
-    names = _names(assessments)
     table = Table(
         title="efficiency (time on the roofline by measured time), and what binds the ops",
         title_justify="left",
@@ -161,17 +160,17 @@ def _efficiency_table(assessments: list[Assessment]) -> Table:
     table.add_column("ops of")
     for name in ("ops", "p10", "median", "p90", "max", "above 100 %"):
         table.add_column(name, justify="right")
-    for name in BOUNDS:
-        table.add_column(name, justify="right")
-    for one in assessments:
+    for bound in BOUNDS:
+        table.add_column(bound, justify="right")
+    for one, name in zip(assessments, names(assessments), strict=True):
         shares = bound_shares(one)
         table.add_row(
-            escape(names[one]),
+            escape(name),
             count(len(one.rows)),
             *(percent(value) for value in one.quantiles.values()),
             percent(float(one.efficiency.max())),
             count(one.n_above),
-            *(percent(shares[name]) if shares[name] else "-" for name in BOUNDS),
+            *(percent(shares[bound]) if shares[bound] else "-" for bound in BOUNDS),
         )
     return table
 
@@ -180,28 +179,21 @@ def _factors_table(assessments: list[Assessment]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    names = _names(assessments)
+    from analysis.soc.assessment import names
+
     table = Table(title="what a typical op reaches (95 % interval)", title_justify="left", box=None)
     table.add_column("ops of")
     for name in ("of the peak", "of the bandwidth", "from the cache", "launch overhead"):
         table.add_column(name, justify="right")
     table.add_column("half / four fifths of the ops within", justify="right")
-    for one in assessments:
+    for one, name in zip(assessments, names(assessments), strict=True):
         table.add_row(
-            escape(names[one]),
-            *(_factor(one.calibration, name) for name in ("compute", "memory", "cache")),
+            escape(name),
+            *(_factor(one.calibration, factor) for factor in ("compute", "memory", "cache")),
             _overhead(one.calibration),
             _spread(one.calibration),
         )
     return table
-
-
-def _names(assessments: list[Assessment]) -> dict[Assessment, str]:
-    """Name each by its dtype, and by its source where there are several."""
-    is_one = len({one.source for one in assessments}) == 1
-    return {
-        one: one.dtype if is_one else f"{Path(one.source).name} {one.dtype}" for one in assessments
-    }
 
 
 def _factor(calibration: Calibration, name: str) -> str:
@@ -262,19 +254,20 @@ def _worst_table(read: MeasuredSources, one: Assessment, called: str) -> Table:
 
 
 def _notes(read: MeasuredSources, assessments: list[Assessment]) -> list[str]:
+    from analysis.soc.assessment import names
     from analysis.soc.measured_sources import above_note
     from analysis.units import count
 
-    notes, names = [], _names(assessments)
+    notes = []
     if read.measured is not None:
         notes.append(
             f"The ceilings are those of {read.measured.system} with {read.measured.conditions}: "
             f"the 95th percentile of the ops that can show them."
         )
     missing = [
-        f"{names[one]}: no factor of {name}: {reason}."
-        for one in assessments
-        for name, reason in one.calibration.reasons.items()
+        f"{name}: no factor of {factor}: {reason}."
+        for one, name in zip(assessments, names(assessments), strict=True)
+        for factor, reason in one.calibration.reasons.items()
     ]
     notes += ["\n".join(missing)] if missing else []
     notes += above_note(assessments, read.cache_bytes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from analysis.soc.assessment import Assessment
+from analysis.soc.assessment import Assessment, names
 from analysis.soc.calibration import BOUNDS
 from analysis.soc.chart_style import INK, PALETTE, SOFT, log_axis, new_figure, style
 from analysis.soc.estimate import Estimate
@@ -66,13 +65,15 @@ def calibration_figure(read: MeasuredSources, assessments: Sequence[Assessment])
             math.ceil(n / n_columns),
             n_columns,
         )
-        for axes, one in zip(panels, assessments, strict=False):
+        for axes, one, name in zip(panels, assessments, names(assessments), strict=False):
             ops = next(ops for ops in read.ops if ops.source == one.source)
             axes.set(xscale="log", yscale="log")
             if one.precision is None:
                 _draw_copies(axes, read, ops, one)
+                axes.set_title(name)
             else:
                 _draw_roofline(axes, read, ops, one, read.processor.peak_compute(one.precision))
+                axes.set_title(f"{name}: median {100 * one.quantiles[0.5]:.0f} %")
             _ticks(axes.xaxis)
             _ticks(axes.yaxis)
         for axes in panels[n:]:
@@ -104,7 +105,6 @@ def _draw_roofline(
     compute, memory = (_value(factors.get(name)) for name in ("compute", "memory"))
     reached = np.minimum(peak_rate * compute, slope * memory * x)
     axes.plot(x, reached, color=INK, linestyle=(0, (4, 2)), linewidth=1.6, zorder=4)
-    axes.set_title(f"{one.dtype}: median {100 * one.quantiles[0.5]:.0f} %")
     axes.text(
         0.985,
         0.02,
@@ -151,7 +151,6 @@ def _draw_copies(axes: Axes, read: MeasuredSources, ops: MeasuredOps, one: Asses
             color=SOFT,
             fontsize=11,
         )
-    axes.set_title(f"{Path(one.source).name}, {one.dtype}")
     axes.set_xlabel("bytes moved, MB")
     axes.set_ylabel("GB/s")
 

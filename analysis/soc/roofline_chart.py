@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from analysis.soc.label_placement import label_points
 from analysis.soc.marker import Marker
 from analysis.soc.numerals import number_text
 from analysis.soc.precision import Precision
+from analysis.units import count
 
 if TYPE_CHECKING:
     from analysis.soc.performance import PerformanceModel, Placement
@@ -33,6 +35,7 @@ MOST_NAMED_MARKERS = 12
 """Measured operations beyond this number are a cloud without names."""
 
 _LEVEL_LINES = ("-", (0, (5, 2)), (0, (1.5, 1.8)))
+_THICK_CLOUD = 2000
 _ROOM = 1.6
 _ENOUGH_ROOM = 260.0
 """Pixels beyond which a name is far enough from every marker."""
@@ -215,6 +218,30 @@ def _draw_ridge(axes: Axes, model: PerformanceModel, shown: Sequence[Precision])
     return taken
 
 
+def _draw_measured(axes: Axes, measured: Sequence[Placement], n_colors_taken: int) -> None:
+    """Draw measured operations; many in a mixed order, so that no group covers the others."""
+    groups = Counter(p.marker.group for p in measured)
+    color_of = {
+        group: PALETTE[(n_colors_taken + i) % len(PALETTE)]
+        for i, group in enumerate(sorted(groups))
+    }
+    is_cloud = len(measured) > MOST_NAMED_MARKERS
+    drawn = [measured[i] for i in np.random.default_rng(0).permutation(len(measured))]
+    axes.scatter(
+        [p.marker.intensity for p in drawn],
+        [p.achieved_tflops for p in drawn],
+        s=56 if not is_cloud else 12 if len(drawn) < _THICK_CLOUD else 3,
+        alpha=0.5 if is_cloud else 1.0,
+        c=[color_of[p.marker.group] for p in drawn],
+        linewidths=0,
+        zorder=5,
+        rasterized=len(drawn) >= _THICK_CLOUD,
+    )
+    for group, color in color_of.items():
+        label = f"{group or 'measured'} ({count(groups[group])})"
+        axes.scatter([], [], s=12, color=color, label=label)
+
+
 def _draw_markers(
     axes: Axes,
     placements: Sequence[Placement],
@@ -223,20 +250,7 @@ def _draw_markers(
 ) -> None:
     measured = [p for p in placements if p.efficiency is not None]
     thought = [p for p in placements if p.efficiency is None]
-    groups = sorted({p.marker.group for p in measured})
-    for i, group in enumerate(groups):
-        mine = [p for p in measured if p.marker.group == group]
-        axes.scatter(
-            [p.marker.intensity for p in mine],
-            [p.achieved_tflops for p in mine],
-            s=56 if len(measured) <= MOST_NAMED_MARKERS else 12,
-            alpha=1.0 if len(measured) <= MOST_NAMED_MARKERS else 0.35,
-            color=PALETTE[(len(set(colors.values())) + i) % len(PALETTE)],
-            linewidths=0,
-            label=f"{group} ({len(mine)})" if group else f"measured ({len(mine)})",
-            zorder=5,
-            rasterized=len(mine) > 2000,
-        )
+    _draw_measured(axes, measured, len(set(colors.values())))
     for p in thought:
         axes.plot(
             p.marker.intensity,
