@@ -23,14 +23,12 @@ if TYPE_CHECKING:
     from analysis.op_model.estimator import Estimator
     from analysis.op_model.parameter_diff import OpChange, WeightChange
 
-FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE|DIR", help="Parameter file, or a folder: its newest.")
-]
-
 
 def diff(
-    before: FileArgument,
-    after: FileArgument,
+    before: Annotated[
+        Path, typer.Argument(metavar="BEFORE", help="Parameter file, or a folder: its newest.")
+    ],
+    after: Annotated[Path, typer.Argument(metavar="AFTER", help="The other one.")],
     data: Annotated[
         list[Path] | None,
         typer.Option(

@@ -65,8 +65,9 @@ def estimate(
 ) -> None:
     """Estimate the cycles of operations from their descriptors.
 
-    Keys: op t mblock_m mblock_n ublock_rt ublock_ct mblock_k ublock_kt reduce_z nz_tiles nz_ublocks
-    nz_strips input_format output_format fidelity vector_mode approx l1_accumulate attribute arch.
+    Keys: op, t, mblock_m, mblock_n, ublock_rt, ublock_ct, mblock_k, ublock_kt, reduce_z, nz_tiles,
+    nz_ublocks, nz_strips, input_format, output_format, fidelity, vector_mode, approx,
+    l1_accumulate, attribute, arch.
     """
     from analysis.op_model.console import warn
     from analysis.op_model.opening import Source

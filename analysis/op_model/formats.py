@@ -2,7 +2,6 @@
 
 A tile is 32 x 32 data.  Its bytes in memory are the data, for block floats (Bfp) one exponent byte
 per 16 data, and a 32-byte header (Int8: 1024 + 32; Bfp8: 1024 + 64 + 32; Float16: 2048 + 32).
-Codes are those that sweep configurations write instead of names.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from functools import cache
 from typing import TypeVar
 
 from farm.errors import UsageError
+from sweeps.op_model import formats as swept
 
 
 class DataFormat(StrEnum):
@@ -52,36 +52,14 @@ class VectorMode(StrEnum):
     C = "c"
 
 
-TILE_BYTES = {
-    DataFormat.FLOAT32: 4128,
-    DataFormat.TF32: 4128,
-    DataFormat.RAW_UINT32: 4128,
-    DataFormat.INT32: 4128,
-    DataFormat.FLOAT16: 2080,
-    DataFormat.FLOAT16_B: 2080,
-    DataFormat.BFP8: 1120,
-    DataFormat.BFP8_B: 1120,
-    DataFormat.INT8: 1056,
-    DataFormat.BFP4: 608,
-    DataFormat.BFP4_B: 608,
-    DataFormat.BFP2: 352,
-    DataFormat.BFP2_B: 352,
-}
+TILE_BYTES = {DataFormat(name): n_bytes for name, n_bytes in swept.TILE_BYTES.items()}
+TILE_BYTES[DataFormat.TF32] = TILE_BYTES[DataFormat.FLOAT32]
 """Bytes of one tile in memory."""
 
-BLOCK_FLOATS = frozenset(
-    {
-        DataFormat.BFP8,
-        DataFormat.BFP8_B,
-        DataFormat.BFP4,
-        DataFormat.BFP4_B,
-        DataFormat.BFP2,
-        DataFormat.BFP2_B,
-    }
-)
+BLOCK_FLOATS = frozenset(map(DataFormat, swept.BLOCK_FLOATS))
 """Formats that share one exponent among 16 data."""
 
-INTEGERS = frozenset({DataFormat.INT8, DataFormat.INT32})
+INTEGERS = frozenset(map(DataFormat, swept.INTEGERS))
 """Formats of integer arithmetic."""
 
 HALF_FLOATS = frozenset({DataFormat.FLOAT16, DataFormat.FLOAT16_B})
@@ -96,28 +74,6 @@ FIDELITY_PHASES = {
     Fidelity.HIFI4: 4,
 }
 """Passes of the matrix engine over one pair of tiles."""
-
-FORMAT_CODES = {
-    1: DataFormat.FLOAT16,
-    2: DataFormat.FLOAT16_B,
-    3: DataFormat.BFP8,
-    4: DataFormat.BFP8_B,
-    5: DataFormat.BFP4,
-    6: DataFormat.BFP4_B,
-    7: DataFormat.BFP2,
-    8: DataFormat.BFP2_B,
-    9: DataFormat.RAW_UINT32,
-    10: DataFormat.INT32,
-    11: DataFormat.INT8,
-    12: DataFormat.FLOAT32,
-}
-"""Code in sweep configurations -> data format."""
-
-FIDELITY_CODES = {1: Fidelity.LOFI, 2: Fidelity.HIFI2, 3: Fidelity.HIFI3, 4: Fidelity.HIFI4}
-"""Code in sweep configurations -> math fidelity."""
-
-VECTOR_MODE_CODES = {1: VectorMode.RC, 2: VectorMode.R, 3: VectorMode.C}
-"""Code in sweep configurations -> vector mode."""
 
 _E = TypeVar("_E", bound=StrEnum)
 

@@ -1,4 +1,4 @@
-"""Operations that have a parameter model: category, and codes in sweep configurations."""
+"""Operations that have a parameter model, and the categories that decide their formulas."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from farm.errors import UsageError
+from sweeps.op_model.op_types import BINARY_OPS, QUANT_OPS, UNARY_OPS
 
 
 class Category(StrEnum):
@@ -24,39 +25,13 @@ class Category(StrEnum):
     OTHER = "other"
 
 
-UNARY_CODES = {
-    1: "exp",
-    2: "log",
-    3: "sqrt",
-    4: "gelu",
-    5: "reciprocal",
-    6: "sigmoid",
-    7: "gelu_derivative",
-    8: "nop",
-    9: "tanh",
-    10: "square",
-    11: "power",
-    12: "sine",
-    13: "cosine",
-    14: "lrelu",
-    15: "abs",
-    16: "dropout",
-}
-"""Code in sweep configurations -> unary operation."""
-
-BINARY_CODES = {1: "add", 2: "subtract", 3: "multiply", 4: "maximum"}
-"""Code in sweep configurations -> binary operation."""
-
-QUANTISATION_CODES = {1: "quantization", 2: "dequantization", 3: "requantization"}
-"""Code in sweep configurations -> quantisation operation."""
-
 CATEGORIES: Mapping[str, Category] = MappingProxyType(
     {
-        **dict.fromkeys(UNARY_CODES.values(), Category.UNARY),
+        **dict.fromkeys(UNARY_OPS, Category.UNARY),
         "ethernet_datacopy": Category.UNARY,
         "tilizer": Category.UNARY,
-        **dict.fromkeys(BINARY_CODES.values(), Category.BINARY),
-        **dict.fromkeys(QUANTISATION_CODES.values(), Category.QUANTISATION),
+        **dict.fromkeys(BINARY_OPS, Category.BINARY),
+        **dict.fromkeys(QUANT_OPS, Category.QUANTISATION),
         "splice": Category.NARY,
         "reduce": Category.REDUCE,
         "reduce_z": Category.REDUCE,

@@ -3,7 +3,7 @@
 Two layouts, which may be mixed below one folder:
 
 ============================ ===========================================
-``<arch>/params_v<N>.yaml``  one folder per architecture
+``<arch>/params_v<N>.yaml``  one folder per architecture; in it or above it
 ``<arch>_params.yaml``       version 1, as a sweep writes it
 ``<arch>_params_v<N>.yaml``  later versions of it
 ============================ ===========================================
@@ -34,7 +34,8 @@ def find_versions(folder: Path) -> dict[str, dict[int, Path]]:
         If two files are the same version of the same architecture.
     """
     found: dict[str, dict[int, Path]] = {}
-    for path in sorted([*folder.glob("*.y*ml"), *folder.glob("*/*.y*ml")]):
+    # Below lie folders of architectures, not of other sweeps with versions of their own.
+    for path in sorted([*folder.glob("*.y*ml"), *folder.glob("*/params_v*.y*ml")]):
         identity = identify(path)
         if identity is None:
             continue

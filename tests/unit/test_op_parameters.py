@@ -261,3 +261,10 @@ def test_the_next_version_follows_the_layout(folder: Path, tmp_path: Path) -> No
     write_parameters(tmp_path / "new_params.yaml", OPERATIONS)
     assert next_version_path(tmp_path, "new").name == "new_params_v2.yaml"
     assert next_version_path(tmp_path / "later", "new") == tmp_path / "later" / "new_params.yaml"
+
+
+def test_folders_of_other_sweeps_are_no_versions(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        write_parameters(tmp_path / name / "wormhole_b0_params.yaml", OPERATIONS)
+    assert find_versions(tmp_path) == {}
+    assert open_parameters(tmp_path / "second").arch == "wormhole_b0"

@@ -97,11 +97,9 @@ def test_names_lead_to_operations_and_files() -> None:
 
 
 def test_formats_are_those_of_the_estimator() -> None:
-    assert formats.FORMAT_OF_CODE == op_formats.FORMAT_CODES
-    assert formats.FIDELITY_OF_CODE == op_formats.FIDELITY_CODES
-    assert formats.VECTOR_MODE_OF_CODE == op_formats.VECTOR_MODE_CODES
-    assert formats.TILE_BYTES.items() <= op_formats.TILE_BYTES.items()
-    assert set(formats.BLOCK_FLOATS) == set(op_formats.BLOCK_FLOATS)
+    assert set(formats.FORMAT_OF_CODE.values()) < set(op_formats.DataFormat)
+    assert set(formats.FIDELITY_OF_CODE.values()) < set(op_formats.Fidelity)
+    assert set(formats.VECTOR_MODE_OF_CODE.values()) == set(op_formats.VectorMode)
 
 
 SHORT = {"m_k": "mblock_k", "u_kt": "ublock_kt"}
