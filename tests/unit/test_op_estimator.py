@@ -131,6 +131,20 @@ def test_the_second_sparse_formula_by_hand(mode, tables, formats, scale, times) 
     assert (answer.formula, answer.warnings) == ("sparse v2", ())
 
 
+@BOTH
+def test_one_outer_step_reloads_nothing_twice(mode: Mode, tables) -> None:
+    estimator = Estimator(parameters(), tables, mode)
+    second = {**SPARSE, "mblock_k": 1, "output_format": "Bfp8"}
+    # Without the 9 * 2 * 1 * 2 * 100 of reloading.
+    several = cycles_of(estimator, **SPARSE, output_format="Bfp8")
+    assert cycles_of(estimator, **second) == several - 3600
+    first = {**second, "nz_ublocks": -1}
+    # As many blocks as non-zero ones, 12; no spill.
+    math = 50 * 2 * 18
+    reload = 2 * (12 * 22 + 12 * 61)
+    assert cycles_of(estimator, **first) == math + reload + 26 * 24 * 2 + 2400 + 12 * 8 + 12 * 9
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
