@@ -125,16 +125,18 @@ class DesignColumns(Mapping[str, Floats]):
         chip = {key: v(key) for key in ("n_sms", "n_chiplets", "l2_mb", "n_hbm_stacks")}
         if setting.semantics is PowerSemantics.REFERENCE:
             return formulas.reference_power(**chip)
-        return formulas.physical_power(
-            **chip,
-            n_tensor_cores=v("n_tensor_cores"),
-            clock_mhz=v("clock_mhz"),
-            ops_per_cycle=self.ops_per_cycle(setting.precision),
-            bits=setting.precision.bits,
-            area_mm2=v("area_mm2"),
-            hbm_stack_gb_s=v("hbm_stack_gb_s"),
-            technology=setting.base.technology,
-        )
+        # A space may hold designs that leak without bounds; what overflows there is no power.
+        with np.errstate(over="ignore"):
+            return formulas.physical_power(
+                **chip,
+                n_tensor_cores=v("n_tensor_cores"),
+                clock_mhz=v("clock_mhz"),
+                ops_per_cycle=self.ops_per_cycle(setting.precision),
+                bits=setting.precision.bits,
+                area_mm2=v("area_mm2"),
+                hbm_stack_gb_s=v("hbm_stack_gb_s"),
+                technology=setting.base.technology,
+            )
 
     def op_time_ns(self, op: Op) -> formulas.Number:
         """Time of one run of an operation: the longer of computing and of moving data."""

@@ -162,7 +162,7 @@ def _front_table(found: Exploration, axes: list[str]) -> Table:
     goals = [goal.name for goal in found.question.goals]
     names = [*(name for name in varied if name not in goals), *goals]
     table = Table(
-        title=f"Pareto front: {front.n:,} designs{some}",
+        title=f"Pareto front: {front.n:,} design{'s' if front.n != 1 else ''}{some}",
         title_justify="left",
         box=None,
         pad_edge=False,

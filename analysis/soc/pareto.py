@@ -57,12 +57,14 @@ def front(values: Floats) -> npt.NDArray[np.intp]:
 
 
 def is_dominated(by: Floats, values: Floats) -> Mask:
-    """Say which points are dominated by one of the points `by`.
+    """Say which points are dominated by one of a front.
 
     Parameters
     ----------
-    by, values : ndarray
-        Points, shapes (m, k) and (n, k).
+    by : ndarray
+        Points of which none dominates another, shape (m, k).
+    values : ndarray
+        Points, shape (n, k).
 
     Returns
     -------
@@ -71,7 +73,7 @@ def is_dominated(by: Floats, values: Floats) -> Mask:
     """
     if not len(by) or not len(values):
         return np.zeros(len(values), np.bool_)
-    # Equal points are covered, not dominated: only they can be in both directions.
+    # Equal points are covered, not dominated; what is equal to one of a front, no other dominates.
     covered = _is_covered(by, values)
     suspects = np.flatnonzero(covered)
     covered[suspects[_is_among(by, values[suspects])]] = False

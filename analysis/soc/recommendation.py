@@ -217,7 +217,7 @@ def _changes(best: Design, sweep: Sweep, question: Question, setting: Setting) -
     designs = _columns(sweep, points, setting)
     holds = [constraint.holds(designs, designs.n) for constraint in question.constraints]
     changes = []
-    for i, (name, value, is_beyond) in enumerate(steps):
+    for i, (name, _, is_beyond) in enumerate(steps):
         gain = _gain(best[goal.name], float(designs[goal.name][i]), goal.sense)
         broken = [
             c.text for c, held in zip(question.constraints, holds, strict=True) if not held[i]
@@ -225,7 +225,8 @@ def _changes(best: Design, sweep: Sweep, question: Question, setting: Setting) -
         reason = sweep.invalid_reason(points[i])
         broken += [] if reason is None else [reason]
         if gain > _LEAST_GAIN:
-            changes.append(Change(name, best[name], value, gain, tuple(broken), is_beyond))
+            after = float(designs[name][i])
+            changes.append(Change(name, best[name], after, gain, tuple(broken), is_beyond))
     return sorted(changes, key=lambda change: (len(change.broken) > 0, -change.gain))
 
 
@@ -235,6 +236,8 @@ def _next_values(axis: Axis, at: float) -> Iterator[tuple[float, bool]]:
     i = values.index(at)
     gaps = [abs(at - other) for other in (*values[max(i - 1, 0) : i], *values[i + 1 : i + 2])]
     gap = min(gaps, default=_FIRST_STEP * at)
+    if axis.kind is AxisKind.INT:
+        gap = max(1, round(gap))
     before = at - gap if gap < at else at / 2
     yield (values[i - 1], False) if i > 0 else (before, True)
     yield (values[i + 1], False) if i + 1 < len(values) else (at + gap, True)

@@ -46,7 +46,7 @@ def test_a_sweep_file_that_fails(farm: Farm, tmp_path: Path) -> None:
 
 
 def test_unknown_device(farm: Farm) -> None:
-    refused(farm("run", "matmul", "--device", "npu"), "unknown device 'npu'", "cpu, sim")
+    refused(farm("run", "matmul", "--device", "npu"), "unknown device 'npu'", "cpu, model, sim")
 
 
 @pytest.mark.parametrize("text", ["sim:0", "sim:x", "sim:-1", "sim:"])
