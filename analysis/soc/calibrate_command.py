@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from analysis.soc.options import PlotOption, checked_plot, show
+from analysis.soc.options import PlotOption, checked_plot, chosen, show
 from farm.cli.options import JsonOption
 from farm.errors import UsageError
 
@@ -65,7 +65,8 @@ def calibrate(
     from analysis.soc.measured_sources import read_sources
 
     checked_plot(plot)
-    read = read_sources([Path(source) for source in sources], chip)
+    processor = None if chip is None else chosen(None, chip)
+    read = read_sources([Path(source) for source in sources], processor)
     found = [
         (ops, one)
         for ops in read.ops

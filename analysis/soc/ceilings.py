@@ -23,6 +23,7 @@ TCCA Newsletter, 1995 (STREAM).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,7 @@ SHARE = 0.95
 MEMORY, CACHE = "memory", "cache"
 
 _LEAST_OPS = 5
+_COPY_COLUMNS = 4096
 _BEYOND_CACHE = 4.0
 _WELL_WITHIN_CACHE = 0.5
 _BANDWIDTH_BOUND = 0.5
@@ -127,19 +129,27 @@ def _memory_levels(sources: Sequence[MeasuredOps], cache_bytes: float) -> dict[s
     beyond = n_bytes >= _BEYOND_CACHE * cache_bytes
     within = n_bytes <= _WELL_WITHIN_CACHE * cache_bytes
     if beyond.sum() < _LEAST_OPS:
-        largest = f"; the largest moves {n_bytes.max() / MIB:.0f} MiB" if len(n_bytes) else ""
-        raise UsageError(
-            f"the bandwidth of the memory needs {_LEAST_OPS} copies that move at least "
-            f"{_BEYOND_CACHE * cache_bytes / MIB:.0f} MiB, four times the last-level cache; "
-            f"{', '.join(source.source for source in sources)} has {int(beyond.sum())}{largest}. "
-            f"Measure some: farm run memcpy --limit layout=copy --limit dtype=float32 --limit "
-            f"'shape:=4096x4096,4096x5120,5120x6144,6144x8192,8192x8192', or name a chip with "
-            f"--chip"
-        )
+        raise _too_few_copies(sources, _BEYOND_CACHE * cache_bytes, n_bytes[beyond])
     levels = {MEMORY: quantile_estimate(rates[beyond], SHARE)}
     if within.sum() >= _LEAST_OPS:
         levels[CACHE] = quantile_estimate(rates[within], SHARE)
     return levels
+
+
+def _too_few_copies(
+    sources: Sequence[MeasuredOps], least_bytes: float, found_bytes: Floats
+) -> UsageError:
+    """Say what is missing, and how to measure it."""
+    # A copy of float32 moves 8 bytes per element.
+    least_rows = max(1, math.ceil(least_bytes / (8 * _COPY_COLUMNS)))
+    shapes = (f"{math.ceil(least_rows * (1 + i / 4))}x{_COPY_COLUMNS}" for i in range(_LEAST_OPS))
+    return UsageError(
+        f"the bandwidth of the memory needs {_LEAST_OPS} copies that move at least "
+        f"{least_bytes / MIB:.0f} MiB, four times the last-level cache; "
+        f"{', '.join(source.source for source in sources)} has {len(found_bytes)}. Measure some: "
+        f"farm run memcpy --limit layout=copy --limit dtype=float32 --limit "
+        f"'shape:={','.join(shapes)}', or name a chip with --chip"
+    )
 
 
 def _copies(source: MeasuredOps) -> tuple[Floats, Floats]:

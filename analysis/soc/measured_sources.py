@@ -14,7 +14,6 @@ from analysis.soc.gemm_records import read_gemm_records
 from analysis.soc.machine import Machine
 from analysis.soc.marker import Marker
 from analysis.soc.measured import MeasuredOps, read_sweep
-from analysis.soc.options import chosen
 from analysis.soc.performance import Processor
 from analysis.units import count
 from farm.errors import UsageError
@@ -45,21 +44,21 @@ class MeasuredSources:
     measured: MeasuredCeilings | None
 
 
-def read_sources(paths: Sequence[Path], chip: str | None) -> MeasuredSources:
+def read_sources(paths: Sequence[Path], chip: Processor | None = None) -> MeasuredSources:
     """Read sweep directories and files of recorded products.
 
     Parameters
     ----------
     paths : sequence of Path
         A file that ends in ``.parquet`` holds recorded products, anything else is a sweep.
-    chip : str or None
-        Name of the chip that measured; where it is missing, sweeps of copies and of products show
-        the ceilings themselves.
+    chip : Processor, optional
+        The chip that measured; where it is missing, sweeps of copies and of products show the
+        ceilings themselves.
 
     Raises
     ------
     FarmError
-        If something cannot be read, there is no such chip, or the ceilings do not show.
+        If something cannot be read, or the ceilings do not show.
     """
     records = [path for path in paths if path.suffix == _RECORDS_SUFFIX]
     if records and chip is None:
@@ -68,9 +67,8 @@ def read_sources(paths: Sequence[Path], chip: str | None) -> MeasuredSources:
     if chip is None:
         measured = measured_ceilings(ops)
         return MeasuredSources(ops, measured.processor, measured.cache_bytes, measured)
-    processor = chosen(None, chip)
-    cache_bytes = Machine.of(processor).cache_bytes
-    return MeasuredSources(ops, processor, cache_bytes if np.isfinite(cache_bytes) else 0.0, None)
+    cache_bytes = Machine.of(chip).cache_bytes
+    return MeasuredSources(ops, chip, cache_bytes if np.isfinite(cache_bytes) else 0.0, None)
 
 
 def read_ops(sweeps: Sequence[Path], records: Sequence[Path]) -> tuple[MeasuredOps, ...]:

@@ -15,6 +15,16 @@ from analysis.soc.workload import Workload
 MORE = 1.1
 """How much more of a resource a step is."""
 
+NAMES = {
+    "compute": "compute",
+    "memory": "memory bandwidth",
+    "cache": "the last-level cache",
+    "overhead": "launch overhead",
+}
+"""What binds, in words."""
+MORE_OF = {**NAMES, "cache": "cache", "overhead": "launches per second"}
+"""What there could be more of, in words."""
+
 _ENOUGH = 1e9
 _MOST_MORE = 16.0
 _STEPS_PER_DOUBLING = 32
@@ -157,7 +167,7 @@ class WorkloadAnalysis:
         for name, part in sorted(self.bound_shares.items(), key=lambda item: -item[1]):
             if part >= _NOTHING:
                 of_time = " of the time" if not parts else ""
-                parts.append(f"{_NAMES[name]} {_percent(part)}{of_time}{self._examples(name)}")
+                parts.append(f"{NAMES[name]} {_percent(part)}{of_time}{self._examples(name)}")
         return f"What binds: {'; '.join(parts)}."
 
     def _examples(self, bound: str) -> str:
@@ -168,7 +178,7 @@ class WorkloadAnalysis:
 
     def _what_helps(self) -> str:
         gains = [
-            f"{_MORE_OF[w.resource]} "
+            f"{MORE_OF[w.resource]} "
             + (f"{_percent(w.gain)} faster" if w.gain >= _NOTHING else "nothing")
             for w in self.what_if
         ]
@@ -176,14 +186,14 @@ class WorkloadAnalysis:
 
     def _what_first(self) -> str:
         best = self.what_if[0]
-        text = f"Change first: {_NAMES[best.resource]} ({_HOW[best.resource]})."
+        text = f"Change first: {NAMES[best.resource]} ({_HOW[best.resource]})."
         if best.enough is not None:
             machine = self.machine.with_more(best.resource, best.enough)
             shares = _bound_shares(self.workload, machine)
             other = max(shares, key=lambda name: shares[name])
             amount = f" ({machine.bandwidth_gb_s:,.0f} GB/s)" if best.resource == "memory" else ""
             text += (
-                f" From about {best.enough:.2g} times as much{amount} on, {_NAMES[other]} binds "
+                f" From about {best.enough:.2g} times as much{amount} on, {NAMES[other]} binds "
                 f"longer."
             )
         limit = f"{best.limit:.2g}" if best.limit < 1 / _NOTHING else "any number of"
@@ -253,13 +263,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
-_NAMES = {
-    "compute": "compute",
-    "memory": "memory bandwidth",
-    "cache": "the last-level cache",
-    "overhead": "launch overhead",
-}
-_MORE_OF = {**_NAMES, "cache": "cache", "overhead": "launches per second"}
 _HOW = {
     "compute": "more SMs or tensor cores, a higher clock, or a narrower precision",
     "memory": "more or faster memory stacks, or fewer bytes: a narrower format, fused operations",

@@ -8,18 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.soc.chart_style import FAINT, INK, PALETTE, SOFT, new_figure, style
-from analysis.soc.workload_analysis import OpShare, WorkloadAnalysis
+from analysis.soc.workload_analysis import MORE_OF, NAMES, OpShare, WorkloadAnalysis
 from analysis.units import duration_text, significant
 
 MOST_OPS = 14
 
 _COLORS = {"compute": PALETTE[0], "memory": PALETTE[1], "overhead": PALETTE[3]}
-_LABELS = {
-    "compute": "compute",
-    "memory": "memory\nbandwidth",
-    "cache": "cache",
-    "overhead": "launch\noverhead",
-}
 _LONGEST_NAME = 26
 
 
@@ -28,7 +22,7 @@ def workload_figure(analysis: WorkloadAnalysis) -> Figure:
     energy_j = analysis.energy_j
     energy = "" if energy_j is None else f", {significant(energy_j)} J"
     binds = ", ".join(
-        f"{_LABELS[name].replace(chr(10), ' ')} {100 * share:.0f} %"
+        f"{NAMES[name]} {100 * share:.0f} %"
         for name, share in sorted(analysis.bound_shares.items(), key=lambda item: -item[1])
         if share >= 0.005
     )
@@ -67,7 +61,7 @@ def _draw_ops(axes: Axes, shares: Sequence[OpShare], total_s: float) -> None:
             color=INK,
         )
     for bound in dict.fromkeys(share.spent.bound for share in shown):
-        label = f"bound by {_LABELS[bound].replace(chr(10), ' ')}"
+        label = f"bound by {NAMES[bound]}"
         axes.plot([], [], "s", color=_COLORS[bound], markersize=9, label=label)
     axes.legend(loc="lower right")
     axes.set_yticks(rows, names)
@@ -92,7 +86,7 @@ def _draw_gains(axes: Axes, analysis: WorkloadAnalysis) -> None:
             va="center",
             color=INK,
         )
-    axes.set_yticks(rows, [_LABELS[name] for name in gains])
+    axes.set_yticks(rows, [MORE_OF[name].replace(" ", "\n", 1) for name in gains])
     axes.invert_yaxis()
     axes.set_xlim(0, max(10.0, *gains.values()) * 1.25)
     axes.grid(visible=False, axis="y")

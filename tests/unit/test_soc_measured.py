@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,9 +91,15 @@ def test_ceilings_are_those_of_the_machine(tmp_path: Path) -> None:
 
 
 def test_ceilings_need_copies_beyond_the_cache(tmp_path: Path) -> None:
-    products(tmp_path)
-    with pytest.raises(UsageError, match=r"at least 32 MiB.*has 0\. Measure some: farm run memcpy"):
-        measured_ceilings([read_sweep(tmp_path)])
+    products(tmp_path / "products")
+    with pytest.raises(UsageError, match=r"at least 32 MiB.*has 0\. Measure some") as raised:
+        measured_ceilings([read_sweep(tmp_path / "products")])
+    # What it says to measure is enough.
+    shapes = re.search(r"'(shape:=[^']*)'", str(raised.value))
+    assert shapes
+    copies(tmp_path / "copies", (*COPIES[:2], shapes[1]))
+    found = measured_ceilings([read_sweep(tmp_path / "copies")])
+    assert found.memory_levels["memory"].n == 5
 
 
 def test_sweeps_of_different_machines_have_no_common_ceilings(tmp_path: Path) -> None:
@@ -105,7 +112,7 @@ def test_sweeps_of_different_machines_have_no_common_ceilings(tmp_path: Path) ->
 def test_calibration_of_sweeps_finds_the_machine(tmp_path: Path) -> None:
     products(tmp_path / "products")
     copies(tmp_path / "copies")
-    read = read_sources([tmp_path / "products", tmp_path / "copies"], None)
+    read = read_sources([tmp_path / "products", tmp_path / "copies"])
     single, double, moved = (
         one for ops in read.ops for one in assess(ops, read.processor, read.cache_bytes)
     )
@@ -246,7 +253,7 @@ def test_recorded_gpus_reach_plausible_shares_of_their_published_ceilings(
     path = data_dir / "gpu_gemm" / file
     if not path.exists():
         pytest.skip(f"{file} is not here")
-    read = read_sources([path], chip)
+    read = read_sources([path], find_chip(chip))
     assessments = assess(read.ops[0], read.processor, read.cache_bytes)
     assert sum(len(one.rows) for one in assessments) == len(read.ops[0])
     for one in assessments:

@@ -214,3 +214,18 @@ def test_reach_is_read_from_what_calibrate_prints(tmp_path: Path) -> None:
             read_reach(path)
     with pytest.raises(FormatError, match="cannot read"):
         read_reach(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "bound"), [("decode", "memory"), ("prefill", "compute")], ids=lambda text: text
+)
+def test_the_example_workloads_are_bound_as_everybody_knows(name: str, bound: str) -> None:
+    path = Path(__file__).resolve().parents[2] / "examples" / f"{name}.yaml"
+    h100 = find_chip("h100")
+    assert h100 is not None
+    found = WorkloadAnalysis(Workload.load(path), Machine.of(h100))
+    assert found.bound_shares[bound] > 0.9
+    assert found.what_if[0].resource == bound
+    gemms = [op for op in found.workload.ops if isinstance(op, Gemm)]
+    # 8 billion weights less the embedding, which is looked up.
+    assert sum(op.n * op.k * op.count for op in gemms) == pytest.approx(7.5e9, rel=0.01)
