@@ -28,6 +28,7 @@ Indices = npt.NDArray[np.intp]
 N_INNER_FOLDS = 4
 _FEW_ROWS = 64
 _TOLERANCE = 1.02
+_NEGLIGIBLE_MAPE = 0.005  # percent
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,7 @@ class CrossValidation:
 def choose(recipes: Sequence[Prepared], runtimes: Floats, part: Indices, units: Indices) -> Choice:
     """Choose a recipe by cross-validation within a part of the rows.
 
-    The plainest of those within 2 % of the best wins.  Of few rows, each is held back once on its
+    The plainest of those within 2 % of the best, or a negligible error, wins.  Of few rows, each is held back once on its
     own: with a quarter of them gone, the plain recipes would win that the whole does not need.  A
     process takes its hyperparameters from the whole part: tuning them anew in each fold costs most
     of the time.
@@ -85,7 +86,7 @@ def choose(recipes: Sequence[Prepared], runtimes: Floats, part: Indices, units: 
             predicted = recipe.predict(fit, part[held])
             errors[i] += np.abs(predicted / runtimes[part[held]] - 1.0).sum()
     mape = 100 * errors / len(part)
-    index = int(np.argmax(mape <= _TOLERANCE * mape.min()))
+    index = int(np.argmax(mape <= _TOLERANCE * mape.min() + _NEGLIGIBLE_MAPE))
     names = [recipe.recipe.name for recipe in recipes]
     return Choice(index, dict(zip(names, mape.tolist(), strict=True)), fits)
 

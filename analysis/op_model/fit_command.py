@@ -129,7 +129,8 @@ def _remarks(tables: list[SweepTable]) -> Iterator[str]:
         if table.dropped:
             named = ", ".join(row.test_id or f"line {row.line}" for row in table.dropped[:5])
             more = ", ..." if len(table.dropped) > 5 else ""
-            yield f"{table.path}: {len(table.dropped)} rows were not measured: {named}{more}"
+            rows = "1 row was" if len(table.dropped) == 1 else f"{len(table.dropped)} rows were"
+            yield f"{table.path}: {rows} not measured: {named}{more}"
 
 
 def _print(
@@ -164,7 +165,8 @@ def _print(
             show(coefficient_table(result, LEVEL))
             if len(result.by_recipe) > 1:
                 show(recipe_table(result))
-    show(error_table(results, Path(commonpath([path.parent for path in paths]))))
+    folder = Path(commonpath([path.absolute().parent for path in paths]))
+    show(error_table(results, folder))
     if len(results) > 1 and total["median_mape"] is not None:
         original = total["median_reference_mape"]
         against = "" if original is None else f"; of the original regression: {original:.3g} %"

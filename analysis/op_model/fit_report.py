@@ -78,7 +78,7 @@ def summary(results: Sequence[FitResult]) -> dict[str, float | int | None]:
 
 
 def error_table(results: Sequence[FitResult], folder: Path) -> Table:
-    """Draw up the errors of all fits, one per row; paths as seen from a folder."""
+    """Draw up the errors of all fits, one per row; paths as seen from a folder above all."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -127,7 +127,7 @@ def recipe_table(result: FitResult) -> Table:
 
 
 def _shown(path: Path, folder: Path) -> str:
-    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+    return str(path.absolute().relative_to(folder))
 
 
 def _measures(errors: ErrorMeasures | None) -> list[str]:

@@ -51,6 +51,14 @@ def fit(
         If there are several operations or architectures, too few rows or configurations, or no
         recipe of that name.
     """
+    from threadpoolctl import threadpool_limits
+
+    # Matrices of some hundred rows: threads of the linear algebra only wait for each other.
+    with threadpool_limits(1):
+        return _fit(rows, source, n_folds, recipe)
+
+
+def _fit(rows: pd.DataFrame, source: str, n_folds: int, recipe: str | None) -> FittedModel:
     op, arch = _only(rows, "op"), _only(rows, "arch")
     units = configurations(rows)
     n_units = int(units.max()) + 1 if len(rows) else 0
