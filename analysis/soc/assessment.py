@@ -91,8 +91,10 @@ class Assessment:
         }
 
 
-def assess(ops: MeasuredOps, processor: Processor, cache_bytes: float) -> list[Assessment]:
-    """Hold every kind of arithmetic of a source against a processor.
+def assess(
+    ops: MeasuredOps, processor: Processor, cache_bytes: float, dtypes: Sequence[str] = ()
+) -> list[Assessment]:
+    """Hold the kinds of arithmetic of a source against a processor, each on its own.
 
     Parameters
     ----------
@@ -102,6 +104,8 @@ def assess(ops: MeasuredOps, processor: Processor, cache_bytes: float) -> list[A
         Its peaks, and the bandwidth of its farthest memory level, count.
     cache_bytes : float
         Last-level cache; 0 where it is not known: then every byte is taken to be the memory's.
+    dtypes : sequence of str, optional
+        Only these kinds, as far as the source has them.
 
     Raises
     ------
@@ -110,7 +114,11 @@ def assess(ops: MeasuredOps, processor: Processor, cache_bytes: float) -> list[A
     UsageError
         If there are too few ops to calibrate with.
     """
-    return [_assess(ops, dtype, processor, cache_bytes) for dtype in ops.dtypes]
+    return [
+        _assess(ops, dtype, processor, cache_bytes)
+        for dtype in ops.dtypes
+        if not dtypes or dtype in dtypes
+    ]
 
 
 def _assess(ops: MeasuredOps, dtype: str, processor: Processor, cache_bytes: float) -> Assessment:

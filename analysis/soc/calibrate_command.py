@@ -67,16 +67,12 @@ def calibrate(
     checked_plot(plot)
     processor = None if chip is None else chosen(None, chip)
     read = read_sources([Path(source) for source in sources], processor)
-    found = [
-        (ops, one)
-        for ops in read.ops
-        for one in assess(ops, read.processor, read.cache_bytes)
-        if not dtype or one.dtype in dtype
+    assessments = [
+        one for ops in read.ops for one in assess(ops, read.processor, read.cache_bytes, dtype)
     ]
-    if not found:
+    if not assessments:
         known = sorted({name for ops in read.ops for name in ops.dtypes})
         raise UsageError(f"--dtype {', '.join(dtype)}: the sources have {', '.join(known)}")
-    assessments = [one for _, one in found]
     if plot is not None:
         from analysis.soc.calibration_chart import calibration_figure
         from analysis.soc.chart_style import save

@@ -196,8 +196,9 @@ class WorkloadAnalysis:
                 f" From about {best.enough:.2g} times as much{amount} on, {NAMES[other]} binds "
                 f"longer."
             )
-        limit = f"{best.limit:.2g}" if best.limit < 1 / _NOTHING else "any number of"
-        return f"{text} Alone it cannot make the workload more than {limit} times as fast."
+        if best.limit < 1 / _NOTHING:
+            text += f" Alone it cannot make the workload more than {best.limit:.2g} times as fast."
+        return text
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
