@@ -22,6 +22,7 @@ from analysis.op_model.attribute_sets import BASE, PREDICATES, set_name_of, spli
 from analysis.op_model.descriptor import Sizes, Traits
 from analysis.op_model.error_measures import ErrorMeasures, measure_errors
 from analysis.op_model.formulas import Formula, dense_formula, factors
+from analysis.op_model.ops import Category, category
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,9 +96,11 @@ def specificity(set_name: str) -> tuple[int, list[int]]:
 
 
 def _set_name(traits: Traits) -> str:
-    # Floats of all widths share a set, as they always have: the formulas know their widths.
-    kept = [name for name in split_set_name(set_name_of(traits)) if name != _BLOCK_FLOATS]
-    return "/".join(kept) or BASE
+    # Only products have weights of their own for block floats: elsewhere all floats share a set.
+    name = set_name_of(traits)
+    if category(traits.op) is Category.MATMUL:
+        return name
+    return "/".join(part for part in split_set_name(name) if part != _BLOCK_FLOATS) or BASE
 
 
 def _fit(op: str, set_name: str, alike: list[_Alike]) -> SetFit:

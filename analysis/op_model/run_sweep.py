@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +48,12 @@ class Swept:
         Why the others were not -> how many.
     fits : tuple of SetFit
         The parameter sets that were fitted.
+    model : str
+        The file of its model, which is more exact than parameter sets; empty if there is none.
+    model_mape : float or None
+        Mean error of the model on rows that were held back, in percent.
     problem : str
-        Why there are none; empty if there are.
+        Why nothing was fitted; empty if something was.
     warnings : tuple of str
         What limits their worth.
     """
@@ -60,6 +64,8 @@ class Swept:
     n_ok: int
     reasons: dict[str, int] = field(default_factory=dict)
     fits: tuple[SetFit, ...] = ()
+    model: str = ""
+    model_mape: float | None = None
     problem: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -148,7 +154,13 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def assess(operation: Operation, raw: Path, arch: str, is_fitted: bool = True) -> Swept:
+def assess(
+    operation: Operation,
+    raw: Path,
+    arch: str,
+    is_fitted: bool = True,
+    models: Path | None = None,
+) -> Swept:
     """Count the tests in the raw CSV file of an operation, and fit its parameter sets to them.
 
     Parameters
@@ -161,6 +173,8 @@ def assess(operation: Operation, raw: Path, arch: str, is_fitted: bool = True) -
         Architecture.
     is_fitted : bool
         Whether parameter sets are wanted.
+    models : Path or None
+        Folder for a model of the operation; None: none is wanted.
 
     Raises
     ------
@@ -183,7 +197,7 @@ def assess(operation: Operation, raw: Path, arch: str, is_fitted: bool = True) -
     warnings = list(table.warnings)
     if others:
         warnings.append(f"{path}: rows of {', '.join(others)} are passed over")
-    return Swept(
+    swept = Swept(
         operation.op_name,
         str(path),
         len(rows) + len(table.dropped),
@@ -192,6 +206,18 @@ def assess(operation: Operation, raw: Path, arch: str, is_fitted: bool = True) -
         tuple(fit_sets(rows)) if is_fitted else (),
         warnings=tuple(warnings),
     )
+    return _with_model(swept, replace(table, frame=rows), models) if models else swept
+
+
+def _with_model(swept: Swept, table: SweepTable, models: Path) -> Swept:
+    from analysis.op_model.fit_sweeps import FitOptions, fit_table
+
+    try:
+        (result,) = fit_table(table, FitOptions(out=models))
+    except UsageError as error:
+        return replace(swept, warnings=(*swept.warnings, f"{swept.op_name}: no model: {error}"))
+    mape = result.held_back.mape if result.held_back else None
+    return replace(swept, model=result.model, model_mape=mape)
 
 
 def _reasons(raw: Path, operation: Operation) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 DEFAULT_OUT = Path("op-model-sweep")
 _N_REASONS = 3
+_NEWS_EVERY_S = 10.0
 
 Device = tuple[str | None, list[str]]
 """Kind and number of cards, and options of the kind, as given."""
@@ -121,6 +123,13 @@ def run_sweep(
         float | None,
         typer.Option(help="Longest time of one configuration, s; default: 60.", show_default=False),
     ] = None,
+    models: Annotated[
+        bool,
+        typer.Option(
+            "--models/--no-models",
+            help="Also fit models, which are more exact than parameters and take longer.",
+        ),
+    ] = True,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON for machines.")] = False,
 ) -> int:
@@ -130,7 +139,7 @@ def run_sweep(
     """
     from analysis.op_model.console import warn
     from analysis.op_model.run_sweep import export
-    from analysis.op_model.sweep_folder import SweepFolder, Wanted
+    from analysis.op_model.sweep_folder import MODELS, SweepFolder, Wanted
 
     _refuse_conflicts(skip_perf_sweep, skip_performance_model, continue_run, force_clean)
     operations = _operations(op_type, op_name, operations_cfg, arch)
@@ -154,8 +163,10 @@ def run_sweep(
         if code:
             return code
         warn(export(folder.parts_for(wanted), operations, raw))
-    results = _assessed(operations, raw, arch, bool(op_name), not skip_performance_model)
-    _finish(results, out, arch, not skip_performance_model, as_json)
+    is_fitted = not skip_performance_model
+    into = out / MODELS if models and is_fitted else None
+    results = _assessed(operations, raw, arch, bool(op_name), is_fitted, into)
+    _finish(results, out, arch, is_fitted, as_json)
     return 0
 
 
@@ -257,7 +268,12 @@ def _measure(
 
 
 def _assessed(
-    operations: list[Operation], raw: Path, arch: str, is_named: bool, is_fitted: bool
+    operations: list[Operation],
+    raw: Path,
+    arch: str,
+    is_named: bool,
+    is_fitted: bool,
+    models: Path | None,
 ) -> list[Swept]:
     """Count tests and fit; operations that nobody named may be without measurements."""
     from analysis.op_model.console import warn
@@ -266,7 +282,13 @@ def _assessed(
     measured = [o for o in operations if is_named or (raw / o.data_file).exists()]
     if not measured:
         raise UsageError(f"{raw} holds no raw CSV file of these operations: measure them first")
-    results = [assess(operation, raw, arch, is_fitted) for operation in measured]
+    results = []
+    said_s = time.monotonic()
+    for i, operation in enumerate(measured):
+        results.append(assess(operation, raw, arch, is_fitted, models))
+        if time.monotonic() - said_s > _NEWS_EVERY_S:
+            said_s = time.monotonic()
+            typer.echo(f"fitting: {i + 1} of {len(measured)} operations", err=True)
     missing = [o.op_name for o in operations if o not in measured]
     if missing:
         warn([f"{raw} has no measurements of {', '.join(missing)}"])
@@ -309,12 +331,15 @@ def _table(results: list[Swept]) -> Table:
     table.add_column("operation")
     for name in ("tests", "OK", "failed"):
         table.add_column(name, justify="right")
+    table.add_column("model", justify="right")
     table.add_column("parameter sets (mean error)")
     for result in results:
         sets = ", ".join(f"{fit.set_name} ({fit.errors.mape:.3g} %)" for fit in result.fits)
-        table.add_row(result.op_name, *_counts([result]), result.problem or sets)
-    n_sets = sum(len(result.fits) for result in results)
-    table.add_row(f"{len(results)} operations", *_counts(results), f"{n_sets} sets")
+        model = "-" if result.model_mape is None else f"{result.model_mape:.3g} %"
+        table.add_row(result.op_name, *_counts([result]), model, result.problem or sets)
+    n_models, n_sets = sum(bool(r.model) for r in results), sum(len(r.fits) for r in results)
+    models = f"{n_models} models" if n_models else "-"
+    table.add_row("in all", *_counts(results), models, f"{n_sets} sets")
     return table
 
 

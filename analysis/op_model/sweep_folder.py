@@ -6,6 +6,7 @@
     sweeps/00.json ...                the operations of one, where they are not the default ones
     raw/<arch>/<data file>            what an operation measured, see `sweep_csv_writer`
     raw/<arch>/<name>-failed.yaml     its failed tests, and why they failed
+    models/<arch>/<name>.json         its model, see `fitted_model`
     <arch>_params.yaml, ..._v2.yaml   versions of the weights
 
 Operations that are begun together share a sweep directory, so that one run of the farm measures
@@ -32,7 +33,7 @@ from sweeps.limits import limited
 from sweeps.op_model.catalogue import DEFAULT_OPERATIONS
 from sweeps.op_model.operation import Operation, operations_of
 
-SWEEPS, RAW = "sweeps", "raw"
+SWEEPS, RAW, MODELS = "sweeps", "raw", "models"
 _DEFAULT_SOURCE = "op-model"
 
 
@@ -131,7 +132,7 @@ class SweepFolder:
         return (self.path / SWEEPS).is_dir()
 
     def clean(self) -> None:
-        """Remove sweep directories and raw files; versions of parameters stay.
+        """Remove sweep directories, raw files and models; versions of parameters stay.
 
         Raises
         ------
@@ -140,7 +141,7 @@ class SweepFolder:
         """
         for part in self._directories():
             remove_sweep(part)
-        for name in (SWEEPS, RAW):
+        for name in (SWEEPS, RAW, MODELS):
             with StoreAccess("remove", self.path / name):
                 if (self.path / name).is_dir():
                     shutil.rmtree(self.path / name)

@@ -73,6 +73,7 @@ def test_group_ids() -> None:
         ("matmul", "e879bcfde74d4d1ada365af08c5c89aa1c75f586a4446fcde5988b0fcded3971"),
         ("eltwise", "a9eb15fe9e2e20bae56a6c14976d89374673f8eb54c529b873f8666089fdb174"),
         ("memcpy", "676f41d322a46495e367705783a5228496bea429f0bf94ea9c62d85d2fa4881f"),
+        ("op-model", "75fa05ba6fee695de1923bd0bbf5178fa8110e69b8a50af78208974237067312"),
         ("soc-design", "5bc9954179bcf9174e883b6d3e7c2afc8d3f73efb8a5b20931334897df455739"),
     ],
 )

@@ -261,7 +261,7 @@ def test_recorded_files_become_a_parameter_file(farm, data_dir: Path, tmp_path: 
     raw = data_dir / "opmodel/wormhole_b0"
     out, err = farm(
         "--skip-perf-sweep", "--raw-data-output-dir", raw, "--out", tmp_path / "D", "--op-type",
-        "unary", "--op-type", "binary",
+        "unary", "--op-type", "binary", "--no-models",
     )  # fmt: skip
     assert "wrote" in out
     assert "has no measurements of" in err
