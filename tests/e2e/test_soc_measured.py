@@ -118,23 +118,7 @@ def test_roofline_of_sweeps_and_of_records(farm: Farm, sweeps: Path, records: Pa
     assert all(0.4 < marker["efficiency"] < 0.51 for marker in found["markers"])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (("calibrate", "nothing"), ("nothing is not a directory",)),
-        (("calibrate", "gemm.parquet"), ("name it, such as --chip h100",)),
-        (("calibrate", "gemm.parquet", "--chip", "h900"), ("no chip 'h900'",)),
-        (("calibrate", "gemm.parquet", "--chip", "h100", "--dtype", "fp9"), ("fp9", "bfloat16")),
-        (("calibrate", "gemm.parquet", "gemm.parquet", "--chip", "h100"), ("given twice",)),
-        (("calibrate", "gemm.parquet", "--chip", "h100", "--plot", "x.pdf"), (".png or .svg",)),
-        (("roofline", "--gemm", "gemm.parquet"), ("name it, such as --chip h100",)),
-        (("workload", "gemm.parquet"), ("gemm.parquet",)),
-        (("workload", "w.yaml", "--calibration", "w.yaml"), ("farm soc calibrate --json",)),
-        (("workload", "w.yaml", "--chip", "baseline", "--config", "w.yaml"), ("one of them",)),
-    ],
-)
-def test_wrong_inputs_end_in_one_clear_error(
-    farm: Farm, records: Path, arguments: tuple[str, ...], expected: tuple[str, ...]
-) -> None:
-    (records.parent / "w.yaml").write_text(WORKLOAD)
-    refused(farm("soc", *arguments), *expected)
+def test_wrong_inputs_end_in_one_clear_error(farm: Farm, records: Path) -> None:
+    refused(farm("soc", "calibrate", records.name), "name it, such as --chip h100")
+    (records.parent / "w.yaml").write_text(WORKLOAD.replace("m: 512", "m: 0"))
+    refused(farm("soc", "workload", "w.yaml"), "w.yaml: ops[0] (gemm up): Gemm.m = 0")
