@@ -141,8 +141,10 @@ class DesignColumns(Mapping[str, Floats]):
     def op_time_ns(self, op: Op) -> formulas.Number:
         """Time of one run of an operation: the longer of computing and of moving data."""
         # 1e12 operations per s are 1e3 per ns; 1e9 bytes per s are 1 per ns.
-        compute_ns = op.flops * 1e-3 / self.peak_tflops(op.precision)
-        return np.maximum(compute_ns, self._bytes_moved(op) / self.number("hbm_bandwidth_gb_s"))
+        memory_ns = self._bytes_moved(op) / self.number("hbm_bandwidth_gb_s")
+        if not op.flops:
+            return memory_ns
+        return np.maximum(op.flops * 1e-3 / self.peak_tflops(op.precision), memory_ns)
 
     def _bytes_moved(self, op: Op) -> formulas.Number:
         # Traffic depends on the cache alone, and a space has few sizes of it.

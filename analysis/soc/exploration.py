@@ -23,12 +23,16 @@ from analysis.soc.metrics import METRICS, Goal
 from analysis.soc.pareto import RunningFront
 from analysis.soc.power import PowerSemantics
 from farm.errors import UsageError
+from sweeps.soc_design import SWEEP
 
 TIE_BREAKERS = tuple(Goal.parse(name) for name in ("total_power_w", "time_ns", "total_area_mm2"))
 """Among designs that are equally good for all goals these decide, then the order of the space."""
 
 SAMPLE_DESIGNS = 1 << 14
 """Fewest designs of the sample of a space that has so many."""
+
+STRUCTURE = tuple(axis.name for axis in SWEEP.axes)
+"""What it takes to build a design, also where a space does not vary all of it."""
 
 Design = dict[str, float]
 """Parameters and metrics of one design."""
@@ -162,9 +166,10 @@ def explore(
 
 
 def design_at(designs: DesignColumns, row: int, axes: Sequence[str]) -> Design:
-    """All numbers of one design: the axes of its space, then every metric."""
+    """All numbers of one design: the axes of its space, its structure, every metric."""
     one = designs.taken(np.array([row]))
-    return {name: float(one[name][0]) for name in (*axes, *METRICS)}
+    names = dict.fromkeys((*axes, *STRUCTURE, *METRICS))
+    return {name: float(one[name][0]) for name in names}
 
 
 class _Tally:

@@ -84,7 +84,7 @@ def _draw_cloud(axes: Axes, found: Exploration) -> None:
             found.front[y.name][order],
             "-o" if is_line else "o",
             color=WARNING,
-            markersize=5,
+            markersize=5 if found.front.n <= _MOST_LINES else 3,
             linewidth=1.8,
             label=f"Pareto front, {found.front.n:,} designs",
         )
@@ -124,7 +124,7 @@ def _write_legend(axes: Axes, *, has_target: bool) -> None:
 
 
 def _best_text(best: Design, x: Goal, y: Goal) -> str:
-    values = ", ".join(f"{number_text(best[g.name])} {unit_of(g.name)}".strip() for g in (x, y))
+    values = ", ".join(f"{_end_text(best[g.name])} {unit_of(g.name)}".strip() for g in (x, y))
     return f"best: {values}"
 
 

@@ -18,7 +18,7 @@ from analysis.soc.metrics import METRICS, unit_of
 from analysis.soc.options import show
 from analysis.soc.recommendation import Recommendation
 from analysis.soc.search import SearchResult
-from analysis.units import significant
+from analysis.units import duration_text, significant
 
 _MOST_ROWS = 12
 MOST_JSON_DESIGNS = 1000
@@ -35,8 +35,13 @@ def headline(source: DesignSource, found: Exploration) -> str:
     if found.best is None:
         return f"{source.label}: no design fulfils all constraints"
     goals = {goal.name: goal for goal in (found.question.objective, *found.question.goals)}
-    values = [f"{significant(found.best[name])} {unit_of(name)}".strip() for name in goals]
+    values = [_with_unit(name, found.best[name]) for name in goals]
     return f"Best of {source.label}: {', '.join(values[:3])}"
+
+
+def _with_unit(name: str, value: float) -> str:
+    unit = unit_of(name)
+    return duration_text(value) if unit == "ns" else f"{significant(value)} {unit}".rstrip()
 
 
 def as_data(

@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 from analysis.soc.config import SoCConfig
 from analysis.soc.errors import ThermalRunawayError
 from analysis.soc.evaluation import DesignColumns, Setting
+from analysis.soc.machine import Machine
+from analysis.soc.ops import ElementWise, Gemm, Reduction
 from analysis.soc.performance import PerformanceModel
 from analysis.soc.power import PowerModel, PowerSemantics
 from analysis.soc.precision import Precision
-from analysis.soc.workload_argument import parse_workload
+from analysis.soc.workload import Workload
 from sweeps.soc_design import SWEEP
 
+OPS = "ops_per_cycle"
 designs = st.fixed_dictionaries(
     {
         "n_hbm_stacks": st.integers(1, 16),
@@ -59,16 +62,29 @@ def test_one_design_at_a_time(params, semantics):
             assert columns[name][i] == pytest.approx(value, rel=1e-12), name
 
 
-@given(lists, st.tuples(*[st.integers(1, 8192)] * 3))
-def test_time_is_that_of_the_roofline(params, shape):
-    workload = parse_workload("gemm:{}x{}x{}".format(*shape))
-    columns = DesignColumns(columns_of(params), Setting(workload=workload))
-    (op,) = workload.ops
+ops = st.one_of(
+    st.builds(Gemm, m=st.integers(1, 8192), n=st.integers(1, 8192), k=st.integers(1, 8192)),
+    st.builds(
+        ElementWise, n_elements=st.integers(1, 10**9), flops_per_element=st.sampled_from([0.0, 8])
+    ),
+    st.builds(
+        Reduction,
+        n_rows=st.integers(1, 10**5),
+        n_columns=st.integers(1, 10**4),
+        count=st.integers(1, 9),
+    ),
+)
+
+
+@given(lists, st.lists(ops, min_size=1, max_size=4))
+def test_time_is_that_of_the_workload_on_one_chip(params, work):
+    columns = DesignColumns(columns_of(params), Setting(workload=Workload("w", tuple(work))))
     for i, values in enumerate(params):
-        soc = SoCConfig().with_values(values)
-        n_bytes = op.bytes_moved(soc.total_l2_mb * 1e6)
-        roof = PerformanceModel(soc).attainable_tflops(Precision.FP16, op.flops / n_bytes)
-        assert columns["time_ns"][i] == pytest.approx(op.flops / roof * 1e-3, rel=1e-12)
+        # Only the FP16 rate of these designs is given: the others keep their ratio to it.
+        rates = {f"bf16_{OPS}": values[f"fp16_{OPS}"]}
+        machine = Machine.of(SoCConfig().with_values(values | rates))
+        time_s = sum(op.count * machine.time(op).time_s for op in work)
+        assert columns["time_ns"][i] == pytest.approx(time_s * 1e9, rel=1e-12)
 
 
 @given(designs, st.sampled_from(["n_sms", "n_tensor_cores", "fp16_ops_per_cycle", "clock_mhz"]))

@@ -20,6 +20,7 @@ from analysis.soc.exploration import Design, Exploration, Question, design_at, e
 from analysis.soc.metrics import METRICS, Goal
 from analysis.soc.power import PowerSemantics
 from analysis.soc.recommendation import recommend
+from analysis.soc.search import search
 from farm.errors import UsageError
 from sweeps import matmul
 from sweeps.axis import Axis
@@ -303,3 +304,25 @@ def test_the_ways_to_the_target_lead_there() -> None:
             for value in (way.value, way.value + near)
         )
         assert almost < density.target <= reached + 1e-9
+
+
+def test_a_space_of_ones_own_varies_what_it_likes() -> None:
+    sweep = Sweep(
+        name="clocks",
+        op="soc_design",
+        axes=(
+            Axis.floats("clock_mhz", [1500.5, 2000.0, 2500.0]),
+            Axis.ints("fp8_ops_per_cycle", [64]),
+        ),
+        size="fp8_ops_per_cycle",
+        group_by=(),
+    )
+    asked = question("peak_tflops,total_power_w", objective="peak_tflops").with_limits(Setting())
+    found = explore(DeclaredSpace(sweep), asked, Setting())
+    assert found.best is not None
+    assert (found.best["clock_mhz"], found.best["n_sms"]) == (2500.0, 16)
+    said = recommend(found.best, found.best_without, sweep, asked, Setting()).words()
+    assert "16 SMs" in said[0]
+    assert any("clock_mhz 2,500 -> 3,000 makes peak_tflops 20.0% better" in text for text in said)
+    best = search(sweep, asked, Setting(), 8, 0).best
+    assert best == found.best
