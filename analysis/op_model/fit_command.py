@@ -68,13 +68,16 @@ def fit(
 ) -> int:
     """Fit the cycles of operations to their sweeps, and say how far off the fits are.
 
-    Errors are of rows that were held back from the fit and from the choice of its recipe, except
-    "in sample" and "original", the original regression on its own rows. "repeats apart": the MAPE
-    with all repeats of a configuration held back together. Exit code 1: some files were not fitted.
+    Errors are of rows held back from the fit and from the choice of its recipe.
+    "repeats apart": all repeats of a configuration held back together.
+    "in sample": of the fitted rows. "original": of the original regression.
+
+    Exit code 1: some of several files could not be fitted.
     """
     from analysis.op_model.console import warn
     from analysis.op_model.fit_sweeps import (
         FitOptions,
+        NoRegressionError,
         fit_table,
         fit_table_as_original,
         write_parameter_files,
@@ -89,6 +92,7 @@ def fit(
     tables: list[SweepTable] = []
     results: list[FitResult] = []
     problems: list[str] = []
+    passed_over: list[str] = []
     for path in _followed(paths):
         try:
             table = read_sweep(path, arch, op)
@@ -96,10 +100,11 @@ def fit(
         except FarmError as error:
             if len(paths) == 1:
                 raise
-            problems.append(f"not fitted: {path}: {str(error).removeprefix(f'{path}: ')}")
+            told = f"not fitted: {path}: {str(error).removeprefix(f'{path}: ')}"
+            (passed_over if isinstance(error, NoRegressionError) else problems).append(told)
         else:
             tables.append(table)
-    warn([*_remarks(tables), *problems])
+    warn([*_remarks(tables), *passed_over, *problems])
     written = write_parameter_files(tables, out) if out and method == "reference" else []
     _print(results, paths, coefficients, as_json, problems, [str(path) for path in written])
     return _SOME_NOT_FITTED if problems else 0

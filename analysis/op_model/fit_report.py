@@ -118,8 +118,8 @@ def recipe_table(result: FitResult) -> Table:
     """Draw up what each recipe would have reached."""
     from rich.table import Table
 
-    table = Table(title="recipes, had each always been taken", title_justify="left", box=None)
-    table.add_column("recipe")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("recipe, if always taken")
     table.add_column("MAPE", justify="right")
     for name, mape in result.by_recipe.items():
         table.add_row(name, _percent(mape))

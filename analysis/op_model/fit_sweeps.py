@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.op_model.fit_report import FitResult
@@ -31,11 +31,18 @@ class FitOptions:
         The recipe; None to choose.
     out : Path or None
         Folder of the models; None to write none.
+    taken : set of Path
+        Model files that were written already: each is of one sweep.
     """
 
     n_folds: int = 5
     recipe: str | None = None
     out: Path | None = None
+    taken: set[Path] = field(default_factory=set)
+
+
+class NoRegressionError(UsageError):
+    """The original has no regression for a file's operation."""
 
 
 Fitter = Callable[[SweepTable, FitOptions], list[FitResult]]
@@ -60,6 +67,12 @@ def fit_table(table: SweepTable, options: FitOptions) -> list[FitResult]:
         written = ""
         if options.out is not None:
             path = options.out / table.arch / f"{name}.json"
+            if path in options.taken:
+                raise UsageError(
+                    f"{table.path}: {path} is the model of another sweep of this name; give them "
+                    f"different --out folders"
+                )
+            options.taken.add(path)
             write_model(path, model)
             written = str(path)
         own = [f for (f_op, _), f in originals.items() if f_op == op]
@@ -72,14 +85,16 @@ def fit_table_as_original(table: SweepTable, options: FitOptions) -> list[FitRes
 
     Raises
     ------
+    NoRegressionError
+        If the original has none for the file's operation.
     UsageError
-        If the original has no regression for the file's operation, or a recipe is asked for.
+        If a recipe is asked for.
     """
     if options.recipe is not None:
         raise UsageError("--recipe is for --method default: the reference has one recipe")
     fits = fit_reference(table)
     if not fits:
-        raise UsageError(
+        raise NoRegressionError(
             f"{table.path}: the original has no regression for {', '.join(table.ops)}; leave out "
             f"--method reference"
         )

@@ -39,7 +39,13 @@ def raw(tmp_path: Path) -> Path:
 
 def test_one_file_prints_coefficients_recipes_and_errors(farm, raw) -> None:
     out, err = farm(raw / "exp-op-performance.csv")
-    for text in ("standard error", "90 % from", "recipes", "compact + process", "exp wormhole_b0"):
+    for text in (
+        "standard error",
+        "90 % from",
+        "if always taken",
+        "compact + process",
+        "exp wormhole_b0",
+    ):
         assert text in out
     assert err == ""
 
@@ -132,3 +138,22 @@ def test_no_data(farm, tmp_path) -> None:
     assert "no such file" in farm(tmp_path / "none", code=2)[1]
     (tmp_path / "empty").mkdir()
     assert "no op sweep" in farm(tmp_path / "empty", code=2)[1]
+
+
+def test_models_of_one_name_do_not_replace_each_other(farm, raw, tmp_path) -> None:
+    again = write_short(tmp_path / "new" / "wormhole_b0" / "exp-op-performance.csv", eltwise())
+    first = raw / "exp-op-performance.csv"
+    err = farm(first, again, "--out", tmp_path / "models", code=1)[1]
+    assert "is the model of another sweep of this name" in err
+    model = read_model(tmp_path / "models" / "wormhole_b0" / "exp-op-performance.json")
+    assert model.source == str(first)
+
+
+def test_what_the_original_has_no_regression_for_is_passed_over(farm, raw) -> None:
+    header = "test_id,math_fidelity,t,mblock_m,mblock_n,ublock_rt,ublock_ct,mblock_k,ublock_kt"
+    sparse = raw / "matmul-sparse-op-performance.csv"
+    sparse.write_text(f"{header},nz_tiles,runtime\n0,LoFi,1,2,2,1,1,4,2,9,500\n")
+    out, err = farm(raw, "--method", "reference")
+    assert "3 fits" in out
+    assert "no regression for matmul_sparse" in err
+    assert "no regression" in farm(sparse, "--method", "reference", code=2)[1]
