@@ -26,7 +26,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _MOST_TUNING_POINTS = 400
-_MOST_POINTS = 1500
+_MOST_POINTS = 1000
 _MOST_ITERATIONS = 60
 _JITTER = 1e-10
 _START = (0.0, np.log(1e-2), np.log(3.0))  # of log variance, log noise, log lengths
