@@ -15,7 +15,7 @@ from analysis.soc.exploration import Design, Question
 from analysis.soc.metrics import unit_of
 from analysis.soc.precision import Precision
 from analysis.soc.sensitivity import ParameterRange, one_at_a_time
-from analysis.units import significant
+from analysis.units import duration_text, significant
 from sweeps.axis import Axis, AxisKind, Value
 from sweeps.space import Sweep
 
@@ -316,7 +316,7 @@ def _cost_words(costs: Sequence[Cost], objective: str) -> Iterator[str]:
     for cost in binding:
         yield (
             f"{cost.constraint} binds: without it {objective} would reach "
-            f"{_number(cost.best_without or 0.0)} ({_more(cost.gain)} better)."
+            f"{_quantity(objective, cost.best_without or 0.0)} ({_more(cost.gain)} better)."
         )
     free = [cost.constraint for cost in costs if cost.gain <= _LEAST_GAIN]
     if free:
@@ -355,6 +355,10 @@ def _target_words(target: Target) -> str:
         f"Target {aim}: {value} is {target.value / target.target:.0%} of it, a factor of "
         f"{target.target / target.value:.3g} is missing; alone would do {ways}."
     )
+
+
+def _quantity(name: str, value: float) -> str:
+    return duration_text(value) if unit_of(name) == "ns" else _number(value)
 
 
 def _number(value: float) -> str:
