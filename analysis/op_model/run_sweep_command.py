@@ -25,6 +25,16 @@ DEFAULT_OUT = Path("op-model-sweep")
 _N_REASONS = 3
 _NEWS_EVERY_S = 10.0
 
+_ASKED_BY = {
+    "df_int8": "input_format=Int8 output_format=Int8",
+    "df_int32": "input_format=Int32 output_format=Int32",
+    "approx": "approx=true",
+    "vector_r": "vector_mode=r",
+    "vector_c": "vector_mode=c",
+    "l1_acc_en": "l1_accumulate=true",
+}
+"""Predicate of an attribute set -> what a descriptor says to meet it."""
+
 Device = tuple[str | None, list[str]]
 """Kind and number of cards, and options of the kind, as given."""
 
@@ -252,10 +262,14 @@ def _measure(
     as_json: bool,
 ) -> int:
     """Run what is not complete; returns the exit code."""
-    from farm.cli.running import device_arguments, new_run_id, run_plan
+    from farm.cli.running import device_arguments, new_run_id, require_same_device, run_plan
     from farm.settings import RunSettings
+    from farm.store.directory import SweepDirectory
 
     text, options = str(device[0]), device[1]
+    for part in folder.parts():
+        # Weights of one folder are of one kind of card, whatever is complete already.
+        require_same_device(SweepDirectory.open(part.path), slots[0].kind)
     for part in folder.parts_for(wanted):
         if part.is_complete:
             continue
@@ -353,4 +367,5 @@ def _example(results: list[Swept]) -> str:
     fits = [fit for result in results for fit in result.fits]
     fit = next((fit for fit in fits if fit.set_name == "base"), fits[0])
     sizes = (f"{name}={low}" for name, (low, _) in fit.ranges.items() if low > 0 and name != "t")
-    return f"op={fit.op} {' '.join(sizes)}"
+    traits = [_ASKED_BY[part] for part in fit.set_name.split("/") if part in _ASKED_BY]
+    return " ".join([f"op={fit.op}", *sizes, *traits])

@@ -77,6 +77,10 @@ def test_from_cards_to_an_estimate_through_a_kill(farm: Farm, tmp_path: Path) ->
     assert modelled.returncode == 0, modelled.stderr
     assert _cycles(modelled.stdout) == pytest.approx(truth, rel=0.02)
 
+    mixed = farm("run-sweep", "--op-name", "nop", "--device", "cpu", "--out", "D", "--continue-run")
+    assert mixed.returncode == 2
+    assert "holds results of device kind 'sim', not 'cpu'" in mixed.stderr
+
     # Operations that are added go to a directory of their own, and to the next version.
     more = farm("run-sweep", "--op-name", "nop_int8", "--op-name", "add_int8", "--device", "sim",
                 "--out", "D", "--continue-run", "--json")  # fmt: skip
@@ -84,6 +88,9 @@ def test_from_cards_to_an_estimate_through_a_kill(farm: Farm, tmp_path: Path) ->
     last = json.loads(more.stdout.splitlines()[-1])
     assert (last["event"], last["version"], last["is_new"]) == ("swept", 2, True)
     assert [operation["op_name"] for operation in last["operations"]] == ["nop_int8", "add_int8"]
+    told = farm("run-sweep", "--op-name", "nop_int8", "--skip-perf-sweep", "--out", "D").stdout
+    question = told.splitlines()[-1].removeprefix("next: farm ").split()
+    assert farm(*question).returncode == 0, question
     assert SweepDirectory.open(tmp_path / "D/sweeps/01").manifest.n_vectors == 24
 
 
