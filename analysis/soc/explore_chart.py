@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
 from analysis.soc.chart_style import (
     ACCENT,
@@ -17,7 +19,6 @@ from analysis.soc.chart_style import (
     INK,
     SOFT,
     WARNING,
-    linear_axis,
     new_figure,
     style,
 )
@@ -25,7 +26,7 @@ from analysis.soc.designs import TARGET_DENSITY_TFLOPS_MM2, TARGET_POWER_W
 from analysis.soc.exploration import Design, Exploration
 from analysis.soc.metrics import METRICS, Goal, unit_of
 from analysis.soc.numerals import number_text
-from analysis.units import prefixed
+from analysis.units import duration_text, prefixed
 
 TARGETS: Mapping[str, float] = {
     "density_tflops_mm2": TARGET_DENSITY_TFLOPS_MM2,
@@ -35,6 +36,7 @@ _MOST_LINES = 200
 _ROOM = 0.06
 _DASHES = (0, (4, 3))
 _PANEL_CHARACTERS = 62
+_MOST_SIDE_BY_SIDE = 7
 _LONG = 1e5
 
 
@@ -104,8 +106,8 @@ def _draw_cloud(axes: Axes, found: Exploration) -> None:
     axes.set(xlabel=_axis_text(x), ylabel=_axis_text(y))
     axes.set_title("Designs and Pareto front")
     _write_legend(axes, has_target=not {x.name, y.name}.isdisjoint(TARGETS))
-    linear_axis(axes.xaxis)
-    linear_axis(axes.yaxis)
+    for axis, goal in ((axes.xaxis, x), (axes.yaxis, y)):
+        axis.set_major_formatter(FuncFormatter(partial(_tick_text, goal.name)))
 
 
 def _write_legend(axes: Axes, *, has_target: bool) -> None:
@@ -124,13 +126,14 @@ def _write_legend(axes: Axes, *, has_target: bool) -> None:
 
 
 def _best_text(best: Design, x: Goal, y: Goal) -> str:
-    values = ", ".join(f"{_end_text(best[g.name])} {unit_of(g.name)}".strip() for g in (x, y))
-    return f"best: {values}"
+    units = ["" if _is_time(goal.name) else f" {unit_of(goal.name)}" for goal in (x, y)]
+    values = [_value_text(goal.name, best[goal.name]) for goal in (x, y)]
+    return f"best: {values[0]}{units[0]}, {values[1]}{units[1]}"
 
 
 def _axis_text(goal: Goal) -> str:
     what = METRICS[goal.name].text if goal.name in METRICS else goal.name.replace("_", " ")
-    unit = unit_of(goal.name)
+    unit = "" if _is_time(goal.name) else unit_of(goal.name)
     better = "more" if goal.sense > 0 else "less"
     return f"{what}{', ' if unit else ''}{unit}   ({better} is better)"
 
@@ -145,7 +148,7 @@ def _draw_front(axes: Axes, found: Exploration, names: list[str]) -> None:
     axes.set_xlim(-0.4, len(scales) - 0.6)
     axes.set_ylim(-_ROOM, 1 + 2 * _ROOM)
     axes.set_yticks([])
-    axes.set_xticks(range(len(scales)), [_wrapped(name, len(scales)) for name in scales])
+    axes.set_xticks(range(len(scales)), _scale_names(scales))
     axes.tick_params(length=0, labelsize=11)
     if front is None:
         axes.text(0.5, 0.5, "no feasible design", transform=axes.transAxes, ha="center", color=SOFT)
@@ -167,7 +170,7 @@ def _draw_front(axes: Axes, found: Exploration, names: list[str]) -> None:
             axes.text(
                 at,
                 height + away,
-                _end_text(value),
+                _value_text(name, value),
                 ha="center",
                 va=vertical,
                 color=SOFT,
@@ -176,13 +179,30 @@ def _draw_front(axes: Axes, found: Exploration, names: list[str]) -> None:
             )
 
 
-def _wrapped(name: str, n_scales: int) -> str:
-    room = max(_PANEL_CHARACTERS // n_scales, 5)
-    return textwrap.fill(name.replace("_", " "), room, break_long_words=False)
+def _scale_names(scales: list[str]) -> list[str]:
+    """Names broken into lines; where there are many, every other one is lower."""
+    room = max(_PANEL_CHARACTERS // len(scales), 5)
+    names = [name.removesuffix("_ns").replace("_", " ") for name in scales]
+    texts = [textwrap.fill(name, room, break_long_words=False) for name in names]
+    if len(scales) <= _MOST_SIDE_BY_SIDE:
+        return texts
+    lower = "\n" * max(text.count("\n") + 1 for text in texts[::2])
+    return [lower * (i % 2) + text for i, text in enumerate(texts)]
 
 
-def _end_text(value: float) -> str:
+def _is_time(name: str) -> bool:
+    return unit_of(name) == "ns"
+
+
+def _value_text(name: str, value: float, n_digits: int = 3) -> str:
+    """Write a value as short as a scale needs it; times with a unit that fits."""
+    if _is_time(name):
+        return duration_text(value, n_digits) if value else "0"
     return number_text(value) if abs(value) < _LONG else prefixed(value)
+
+
+def _tick_text(name: str, value: float, _position: int | None) -> str:
+    return _value_text(name, value, n_digits=2)
 
 
 def _share(values: np.ndarray) -> np.ndarray:
