@@ -21,8 +21,8 @@ SweepArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="SWEEP",
-        help="A built-in sweep (reshard, matmul, eltwise, memcpy), a module, a .py file, or the "
-        "directory of a sweep to go on with.",
+        help="A built-in sweep (reshard, matmul, eltwise, memcpy, soc-design), a module, a .py "
+        "file, or the directory of a sweep to go on with.",
         show_default=False,
     ),
 ]
@@ -120,6 +120,15 @@ def generation_progress() -> Callable[[int, int], None]:
 def judging_progress() -> Callable[[int, int], None]:
     """Make a reporter that says now and then how many candidates were judged, on stderr."""
     return _now_and_then(lambda n_judged, n: f"judging: {n_judged:,} of {n:,} candidates")
+
+
+def bytes_progress() -> Callable[[int, int], None]:
+    """Make a reporter that says now and then how much of large files was read, on stderr."""
+    return _now_and_then(
+        lambda n_read, n: (
+            f"read {n_read / 1e6:,.0f} of {n / 1e6:,.0f} MB ({100 * n_read / n:.0f} %)"
+        )
+    )
 
 
 def _now_and_then(
