@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.errors import UsageError
+from sweeps.op_model.op_types import DEFAULT_INPUT_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +126,7 @@ def run_sweep(
     ] = "wormhole_b0",
     input_count: Annotated[
         int, typer.Option(min=1, help="Inputs that one launch works through.")
-    ] = 128,
+    ] = DEFAULT_INPUT_COUNT,
     repeats: Annotated[
         int | None, typer.Option(min=1, help="Launches per configuration; default: 3.")
     ] = None,
@@ -162,9 +163,13 @@ def run_sweep(
             *_repeated("--op-name", op_name),
             *_repeated("--operations-cfg", [operations_cfg] if operations_cfg else []),
             *_repeated("--raw-data-output-dir", [raw] if raw_data_output_dir else []),
-            *_repeated("--input-count", [input_count]),
+            *_repeated(
+                "--input-count", [input_count] if input_count != DEFAULT_INPUT_COUNT else []
+            ),
             *_repeated("--repeats", [repeats] if repeats else []),
             *_repeated("--timeout", [timeout] if timeout else []),
+            *(["--skip-performance-model"] if skip_performance_model else []),
+            *([] if models else ["--no-models"]),
         ]
         slots = _slots(device, device_option)
         _prepare(folder, continue_run, force_clean, yes)

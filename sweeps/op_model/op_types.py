@@ -57,6 +57,9 @@ ALIASES = {
 }
 """Other names of variables."""
 
+DEFAULT_INPUT_COUNT = 128
+"""Inputs that one launch works through."""
+
 Variables = Mapping[str, tuple[int, ...]]
 
 _BASE: Variables = {

@@ -20,6 +20,7 @@ from sweeps.columns import Array, Columns
 from sweeps.errors import SpecError
 from sweeps.op_model.catalogue import DEFAULT_OPERATIONS
 from sweeps.op_model.formats import BLOCK_FLOATS, INTEGERS, NARROW_BLOCK_FLOATS, TILE_BYTES
+from sweeps.op_model.op_types import DEFAULT_INPUT_COUNT
 from sweeps.op_model.operation import (
     MOST_BLOCK_TILES,
     MOST_INTEGER_BLOCK_TILES,
@@ -38,7 +39,6 @@ DEFAULT_ARCH = "wormhole_b0"
 INTEGER_ARCHES = ("wormhole_b0",)
 """Architectures that compute on whole numbers."""
 
-DEFAULT_INPUT_COUNT = 128
 OPERAND_BUFFER_BYTES = 1 << 20
 """L1 memory of one core that the buffers of a matrix product may take."""
 
