@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-_RIDGE = 1e-7
+_RIDGE = 1e-9
 _RIDGE_OF_LEVEL = 1e-6
 _LEVEL_DISTANCE = 2.0  # octaves
 
