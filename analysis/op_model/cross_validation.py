@@ -72,10 +72,10 @@ class CrossValidation:
 def choose(recipes: Sequence[Prepared], runtimes: Floats, part: Indices, units: Indices) -> Choice:
     """Choose a recipe by cross-validation within a part of the rows.
 
-    The plainest of those within 2 % of the best, or a negligible error, wins.  Of few rows, each is held back once on its
-    own: with a quarter of them gone, the plain recipes would win that the whole does not need.  A
-    process takes its hyperparameters from the whole part: tuning them anew in each fold costs most
-    of the time.
+    The plainest of those within 2 % of the best, or a negligible error, wins.  Of few rows, each is
+    held back once on its own: with a quarter of them gone, the plain recipes would win that the
+    whole does not need.  A process takes its hyperparameters from the whole part: tuning them anew
+    in each fold costs most of the time.
     """
     fits = tuple(recipe.fit(runtimes, part) for recipe in recipes)
     n_folds = N_INNER_FOLDS if len(part) >= _FEW_ROWS else len(part)
