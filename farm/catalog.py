@@ -20,6 +20,8 @@ from sweeps.space import Sweep
 
 OPERATIONS = "op-model:"
 """Before the path of a JSON list of operations: the sweep ``op-model`` of those."""
+IMPORTED = "imported:"
+"""Of vectors from files, before the source of the sweep that devices run them with."""
 
 
 def resolve_source(text: str) -> str:
@@ -43,6 +45,28 @@ def resolve_source(text: str) -> str:
     return str(path)
 
 
+def is_imported(source: str) -> bool:
+    """Whether vectors came from files of another framework."""
+    return source.startswith(IMPORTED)
+
+
+def source_to_run(source: str) -> str:
+    """Return the source of the sweep that runs the vectors, imported or not.
+
+    Raises
+    ------
+    UsageError
+        If vectors were imported without one.
+    """
+    to_run = source.removeprefix(IMPORTED)
+    if not to_run:
+        raise UsageError(
+            "these vectors were imported without their sweep module, so nothing can run them; "
+            "import them with --tt-metal-root PATH"
+        )
+    return to_run
+
+
 def load_sweep(source: str, runs_here: bool = False) -> Sweep:
     """Load a sweep.
 
@@ -50,7 +74,8 @@ def load_sweep(source: str, runs_here: bool = False) -> Sweep:
     ----------
     source : str
         Name of a built-in sweep, dotted name of a module, or path of a Python file; the latter two
-        define it as ``SWEEP``.  Or ``op-model:`` and the path of a list of operations.
+        define it as ``SWEEP``.  Or ``op-model:`` and the path of a list of operations; or
+        ``imported:`` and the source of the sweep to run imported vectors with.
 
     Returns
     -------
@@ -65,6 +90,8 @@ def load_sweep(source: str, runs_here: bool = False) -> Sweep:
     PluginError
         If importing it fails.
     """
+    if is_imported(source):
+        return load_sweep(source_to_run(source), runs_here)
     if source.startswith(OPERATIONS):
         return _sweep_of_operations(Path(source.removeprefix(OPERATIONS)))
     if source.startswith(PREFIX):

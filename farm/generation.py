@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from farm.catalog import load_sweep
+from farm.catalog import is_imported, load_sweep
 from farm.errors import DamagedStoreError, DifferentSweepError, StoreAccessError, UsageError
 from farm.store.directory import OWN_ENTRIES, SweepDirectory
 from farm.store.files import Files, StoreAccess
@@ -110,9 +110,13 @@ def open_or_generate(
         is_generated = (path / FILE_NAME).exists()
     if is_generated:
         directory = SweepDirectory.open(path, files)
-        require_same_sweep(directory.manifest, plan.sweep, path)
+        # Of an import the files said which vectors there are; its source alone does not.
+        if not (is_imported(plan.source) and plan.source == directory.manifest.source):
+            require_same_sweep(directory.manifest, plan.sweep, path)
         return directory
-    _require_usable(path)
+    if is_imported(plan.source):
+        raise UsageError(f"{plan.source}: imported vectors come from files, by farm import vectors")
+    require_usable(path)
     suites = _judged_suites(plan.sweep, on_judged)
     with StoreAccess("create", path):
         path.mkdir(parents=True, exist_ok=True)
@@ -161,7 +165,14 @@ def _short(value: object, width: int = 60) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
-def _require_usable(path: Path) -> None:
+def require_usable(path: Path) -> None:
+    """Check that a sweep can be generated in a directory.
+
+    Raises
+    ------
+    StoreAccessError
+        If it holds something that is not the farm's, or is none.
+    """
     with StoreAccess("create", path):
         if path.exists() and not path.is_dir():
             raise StoreAccessError(f"{path} is a file; --out names a directory")

@@ -3,7 +3,9 @@
 `OUTCOME_SCHEMA` is the schema of a results file: one row per vector of the chunk, in the order of
 the chunk's rows.  ``durations_ns`` holds every measured launch; the statistics beside it are
 derived from it (``std_ns`` is the population standard deviation).  They are null unless ``status``
-is OK; ``reason`` is null if and only if it is.
+is OK; ``reason`` is null if and only if it is.  Of an imported result (card ``imported``) only the
+mean is sure to be there, since other frameworks keep no single launches; how many launches a mean
+is over, the footer's ``device.details.runs`` says.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ class Status(StrEnum):
     HANG = "HANG"
     CRASH = "CRASH"
     UNSUPPORTED = "UNSUPPORTED"
+    NO_RESULT = "NO_RESULT"
+    """Of imported results only: there is none, or none that can be trusted."""
 
 
 OUTCOME_SCHEMA = pa.schema(

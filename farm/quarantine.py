@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from farm.catalog import source_to_run
 from farm.chunk import Chunk, Strike
 from farm.errors import UsageError
 from farm.store.directory import SweepDirectory
@@ -189,7 +190,7 @@ def export(directory: SweepDirectory, poison: Poison) -> dict[str, Any]:
         if vector[axis.name] is not None
     }
     kind = poison.strikes[-1]["card"].partition(":")[0]
-    command = ["farm", "run", manifest.source, "--device", kind, "--out", f"case-{poison.index}"]
+    command = ["farm", "run", source_to_run(manifest.source), "--device", kind, "--out", f"case-{poison.index}"]
     command += ["--repeats", str(manifest.repeats), "--timeout", f"{manifest.timeout_s:g}"]
     if "suites" in manifest.declaration:
         command += ["--limit", f"suite={vector['suite']}"]

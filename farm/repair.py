@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from farm.catalog import is_imported
 from farm.errors import FarmError
 from farm.generation import open_or_generate, plan_of
 from farm.store.check import ERROR, CheckResult, verify
@@ -76,6 +77,8 @@ def _is_sound(directory: SweepDirectory, chunk_id: str) -> bool:
 def _regenerate(directory: SweepDirectory, files: list[str]) -> list[str]:
     manifest = directory.manifest
     listed = {entry.file: entry.sha256 for entry in manifest.shards}
+    if is_imported(manifest.source):
+        return [f"{file}: cannot be regenerated: import the files again" for file in files]
     try:
         plan = plan_of(manifest)
     except (FarmError, SpecError) as error:

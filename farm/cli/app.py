@@ -18,6 +18,7 @@ from farm.cli import (
     check,
     devices,
     generate,
+    import_data,
     incidents,
     profiler_log,
     quarantine,
@@ -56,6 +57,7 @@ def _farm(
 
 for _command in (
     generate,
+    import_data,
     run,
     status,
     incidents,

@@ -7,6 +7,7 @@
     results/<nn>/<chunk>.parquet   one file per committed chunk (`farm.store.results`)
     journal/<writer>.jsonl         incidents (`farm.store.journal`)
     models/                        what the analysis wrote
+    foreign/                       records of imported files (`farm.interchange.record_table`)
     tmp/                           files being written
     set-aside/                     files that a repair took out of use
     run.lock                       held (flock) by the run at work
@@ -48,6 +49,7 @@ OWN_ENTRIES = (
     "driver.log",
     "report.html",
     "set-aside",
+    "foreign",
 )
 """What ``--force-clean`` removes."""
 

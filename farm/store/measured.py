@@ -60,7 +60,8 @@ def measured_columns(
     names : sequence of str
         Columns of the vectors to keep.
     statistic : str
-        Which duration over the launches: ``mean_ns``, ``median_ns`` or ``min_ns``.
+        Which duration over the launches: ``mean_ns``, ``median_ns`` or ``min_ns``.  An imported
+        result may have a mean only; then it is that.
 
     Returns
     -------
@@ -69,7 +70,8 @@ def measured_columns(
     """
     is_ok = _is_ok(outcomes)
     rows = vectors.select(list(names)).filter(is_ok)
-    return rows.append_column("duration_ns", outcomes[statistic].filter(is_ok))
+    durations = pc.coalesce(outcomes[statistic], outcomes["mean_ns"])
+    return rows.append_column("duration_ns", durations.filter(is_ok))
 
 
 def _is_ok(outcomes: pa.Table) -> pa.Array:

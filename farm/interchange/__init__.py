@@ -1,0 +1,1 @@
+"""Data of other sweep frameworks: in and out, exactly."""
