@@ -1,7 +1,7 @@
 """Fits of recorded op sweeps against their bars, one row per file.
 
 Run ``python bench/op_model_fit.py [FOLDER]``; FOLDER holds the sweeps, ``reference_errors.csv`` and
-``reference_coefs.csv``, by default ``opmodel`` in the folder that SWEEPFARM_DATA names.  The exit
+``reference_coefs.csv``, ``opmodel`` in the folder SWEEPFARM_DATA if left out.  The exit
 code is 1 if a bar is missed.
 
 ``ours`` is the MAPE of rows held back, in percent (5 folds, the recipe chosen within each),
@@ -84,12 +84,15 @@ def judge(
 
 
 def main() -> int:
-    default = Path(os.environ.get("SWEEPFARM_DATA", "../shared/data")) / "opmodel"
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else default
+    named = os.environ.get("SWEEPFARM_DATA")
+    if len(sys.argv) < 2 and named is None:
+        print("name the folder of recorded op sweeps, or set SWEEPFARM_DATA", file=sys.stderr)
+        return 2
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(str(named)) / "opmodel"
     errors = pd.read_csv(folder / "reference_errors.csv")
     coefficients = pd.read_csv(folder / "reference_coefs.csv")
     known = {(file, model): mape for file, model, mape in errors[["file", "model", "mape"]].values}
-    named = dict(zip(errors["file"], errors["op"], strict=True))
+    op_of = dict(zip(errors["file"], errors["op"], strict=True))
     table = Table(box=None, pad_edge=False)
     table.add_column("file")
     for name in ("n", "ours", "apart", "noise", "reference", "bar", "original", "s"):
@@ -107,7 +110,7 @@ def main() -> int:
             reference, original = (known.get((name, m)) for m in ("ours_cv", "their_regression"))
             noise = noise_floor(rows)
             bar, missed = judge(model, reference, original, noise)
-            parity = coefficient_error(sweep, named.get(name, ""), coefficients)
+            parity = coefficient_error(sweep, op_of.get(name, ""), coefficients)
             if parity > LARGEST_COEFFICIENT_ERROR:
                 missed.append(f"coefficients {parity:.1e}")
             ours = model.validation.rows.mape
