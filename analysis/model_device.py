@@ -83,6 +83,11 @@ class _Executed:
         )
 
 
+def _details(setting: Setting) -> dict[str, str]:
+    workload = setting.workload
+    return {"workload": workload.name, "workload_ops": described(workload)}
+
+
 class ModelDevice:
     """One evaluating card, open in this process."""
 
@@ -100,10 +105,7 @@ class ModelDevice:
             kind=self._slot.kind,
             arch="soc-model",
             software={"sweepfarm": farm.__version__, "numpy": np.__version__},
-            details={
-                "workload": self._setting.workload.name,
-                "workload_ops": described(self._setting.workload),
-            },
+            details=_details(self._setting),
         )
 
     def open(self) -> None:
@@ -227,6 +229,10 @@ class ModelKind:
     def control(self, slot: CardSlot) -> CardControl:
         """Make the card control of a slot."""
         return ModelControl(slot)
+
+    def settled(self, slot: CardSlot) -> Mapping[str, str]:
+        """Say the workload, which decides what is measured."""
+        return _details(_setting(slot.options))
 
     def missing(self) -> str | None:
         """Say what this host lacks: nothing."""

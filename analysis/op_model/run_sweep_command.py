@@ -274,7 +274,7 @@ def _measure(
     text, options = str(device[0]), device[1]
     for part in folder.parts():
         # Weights of one folder are of one kind of card, whatever is complete already.
-        require_same_device(SweepDirectory.open(part.path), slots[0].kind)
+        require_same_device(SweepDirectory.open(part.path), slots[0])
     for part in folder.parts_for(wanted):
         if part.is_complete:
             continue

@@ -13,6 +13,8 @@ import typer
 
 from farm import plugins
 from farm.cli.options import generation_progress, judging_progress
+from farm.devices import registry
+from farm.devices.device import CardSlot, SettledKind
 from farm.errors import DifferentSweepError, UsageError
 from farm.generation import Plan, open_or_generate
 from farm.progress import JsonView, PlainView, RunState, TerminalView, View, describe_incident
@@ -70,7 +72,7 @@ def run_plan(
     directory = open_or_generate(
         path, plan, on_progress=generation_progress(), on_judged=judging_progress()
     )
-    require_same_device(directory, settings.slots[0].kind)
+    require_same_device(directory, settings.slots[0])
     with run_lock(path):
         directory.files.sweep_temporaries()
         n_chunks, n_committed = len(directory.chunks()), len(directory.committed())
@@ -166,8 +168,8 @@ def parse_options(texts: list[str]) -> dict[str, str]:
     return options
 
 
-def require_same_device(directory: SweepDirectory, kind: str) -> None:
-    """Check that results of a directory come from the kind of device to be used.
+def require_same_device(directory: SweepDirectory, slot: CardSlot) -> None:
+    """Check that results of a directory come from such a device as is to be used.
 
     Raises
     ------
@@ -177,9 +179,19 @@ def require_same_device(directory: SweepDirectory, kind: str) -> None:
     committed = directory.committed()
     if not committed:
         return
-    known = directory.result_meta(min(committed)).device.get("kind", kind)
-    if known != kind:
+    info = directory.result_meta(min(committed)).device
+    known = info.get("kind", slot.kind)
+    if known != slot.kind:
         raise DifferentSweepError(
-            f"{directory.path} holds results of device kind {known!r}, not {kind!r}; one sweep "
-            f"directory holds one kind. Use --device {known}, or another --out"
+            f"{directory.path} holds results of device kind {known!r}, not {slot.kind!r}; one "
+            f"sweep directory holds one kind. Use --device {known}, or another --out"
         )
+    kind, details = registry.kind(slot.kind), info.get("details", {})
+    settled = kind.settled(slot) if isinstance(kind, SettledKind) else {}
+    for name, value in settled.items():
+        if details.get(name, value) != value:
+            raise DifferentSweepError(
+                f"{directory.path} holds results with {name}={details[name]}, not {value}; what "
+                f"one sweep directory holds was measured alike. Give the same device options as "
+                f"before, or another --out"
+            )

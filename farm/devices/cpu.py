@@ -75,6 +75,10 @@ def _cores(slot: CardSlot) -> list[int]:
     return cpu_host.cores_per_card(slot.index + 1, _threads(slot.options))[slot.index]
 
 
+def _settled(options: Mapping[str, str]) -> dict[str, str]:
+    return {"threads": str(_threads(options)), "cache": "cold" if _is_cold(options) else "hot"}
+
+
 class CpuDevice:
     """Cores of this host as one card, open in this process."""
 
@@ -100,9 +104,8 @@ class CpuDevice:
             software=cpu_host.software(),
             details={
                 "cores": ",".join(map(str, self._cores)),
-                "threads": str(self._threads),
                 "governor": cpu_host.governor(),
-                "cache": "cold" if self._is_cold else "hot",
+                **_settled(self._slot.options),
                 "last_level_cache_bytes": str(cpu_host.last_level_cache_bytes()),
                 "clock": "perf_counter_ns",
             },
@@ -285,6 +288,10 @@ class CpuKind:
             CardSlot(self.name, i, {**options, "cores": ",".join(map(str, cores))})
             for i, cores in enumerate(per_card)
         ]
+
+    def settled(self, slot: CardSlot) -> Mapping[str, str]:
+        """Say how many cores work on a kernel, and whether from warm caches."""
+        return _settled(slot.options)
 
     def device(self, slot: CardSlot, sweep: Sweep) -> Device:
         """Make the device object of a slot."""

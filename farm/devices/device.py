@@ -208,6 +208,14 @@ class DeviceKind(Protocol):
 
 
 @runtime_checkable
+class SettledKind(DeviceKind, Protocol):
+    """A kind whose options decide what is measured, so that one directory has one setting."""
+
+    def settled(self, slot: CardSlot) -> Mapping[str, str]:
+        """Those of `DeviceInfo.details` that stay the same within a sweep directory."""
+
+
+@runtime_checkable
 class PreparedKind(DeviceKind, Protocol):
     """A kind whose SDK reads the environment when it is imported."""
 

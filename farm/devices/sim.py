@@ -83,6 +83,11 @@ class SimOptions:
     capacity: int
     truth: Truth
 
+    def settled(self) -> dict[str, str]:
+        """Describe what decides how long a launch takes."""
+        truth = self.truth.path or "model"
+        return {"seed": str(self.seed), "noise": str(self.noise), "truth": truth}
+
     @staticmethod
     def parse(options: Mapping[str, str]) -> SimOptions:
         """Read device options.
@@ -171,10 +176,8 @@ class SimDevice:
             clocks_hz={"aiclk": float(CLOCK_HZ)},
             software={"sweepfarm": farm.__version__, "numpy": np.__version__},
             details={
-                "seed": str(options.seed),
-                "noise": str(options.noise),
                 "profiler": profiler,
-                "truth": options.truth.path or "model",
+                **options.settled(),
             },
             profiler_capacity=None if self._profiler is None else options.capacity,
         )
@@ -370,6 +373,10 @@ class SimKind:
         """Make the card control of a slot."""
         control, faults = SimControl(slot), Faults.parse(slot.options)
         return control if faults is None else FaultyControl(control, slot, faults)
+
+    def settled(self, slot: CardSlot) -> Mapping[str, str]:
+        """Say seed, noise and truth, which decide what is measured."""
+        return SimOptions.parse(slot.options).settled()
 
     def missing(self) -> str | None:
         """Say what this host lacks: nothing."""

@@ -68,6 +68,9 @@ def test_a_run_with_faults_accounts_for_every_vector(farm: Farm, tmp_path: Path)
     mixed = farm("run", "sweep", "--device", "cpu")
     assert mixed.returncode == 2
     assert "holds results of device kind 'sim'" in mixed.stderr
+    other = farm("run", "sweep", "--device", "sim:3", "-o", "seed=7")
+    assert other.returncode == 2
+    assert "holds results with seed=0, not 7" in other.stderr
 
 
 def test_events_for_machines(farm: Farm) -> None:
