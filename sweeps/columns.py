@@ -48,7 +48,11 @@ class Columns(Mapping[str, Array]):
 
     def mapped(self, name: str, number: Callable[[Value], int | float]) -> Array:
         """Return a number for each value of an axis, at every candidate."""
-        return np.array([number(value) for value in self._axes[name].values])[self._codes[name]]
+        values, codes = self._axes[name].values, self._codes[name]
+        used, inverse = np.unique(codes, return_inverse=True)
+        return np.array([number(values[code]) for code in used.tolist()])[
+            inverse.reshape(codes.shape)
+        ]
 
     def __iter__(self) -> Iterator[str]:
         for axis in self._axes.values():

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sweeps.axis import Axis
 from sweeps.space import Array, Columns, Loop, Suite, Sweep, Verdicts
 from sweeps.suite import Codes
 from sweeps.vector import VECTOR_ID_BYTES, canonical_json, vector_ids
@@ -160,11 +159,6 @@ def _thinned(valid: npt.NDArray[np.int64], most: int | None) -> npt.NDArray[np.i
     return valid
 
 
-def _is_partial(sweep: Sweep, axis: Axis) -> bool:
-    """Whether some suites lack an axis."""
-    return any(axis.name not in (own.name for own in s.axes) for s in sweep.own_suites)
-
-
 def schema(sweep: Sweep) -> pa.Schema:
     """Arrow schema of the vectors of a sweep; features are int64 or float64 columns."""
     sample = sweep.derive({axis.name: axis.values[0] for axis in sweep.axes})
@@ -174,7 +168,7 @@ def schema(sweep: Sweep) -> pa.Schema:
             pa.field("group_id", pa.int64(), nullable=False),
             pa.field("suite", pa.dictionary(pa.int32(), pa.string()), nullable=False),
             *(
-                pa.field(axis.name, axis.arrow_type, nullable=_is_partial(sweep, axis))
+                pa.field(axis.name, axis.arrow_type, nullable=axis.name in sweep.partial_axes)
                 for axis in sweep.axes
             ),
             *(

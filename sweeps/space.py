@@ -11,6 +11,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from sweeps.axis import Axis, Value
 from sweeps.columns import Array, Columns
 from sweeps.derivation import Feature, Label, Rule
-from sweeps.errors import SpecError
+from sweeps.errors import SpecError, known_names
 from sweeps.suite import Judge, Loop, Suite, Verdicts
 from sweeps.vector import canonical_json
 
@@ -184,16 +185,22 @@ class Sweep:
         SpecError
             If there is none, or `own_suites` have no such values.
         """
-        unknown = set(axis.values) - set(self.axis(axis.name).values)
+        wanted = set(axis.values)
+        unknown = wanted - set(self.axis(axis.name).values)
         if self.own_suites and unknown:
             raise SpecError(
                 f"sweep {self.name}: axis {axis.name} cannot have the value "
                 f"{axis.format(min(unknown, key=str))}: its suites list theirs one by one"
             )
+        shared = {loop for suite in self.own_suites for loop in suite.loops}
+        narrowed = {loop: loop.restricted(axis.name, wanted) for loop in shared}
         return replace(
             self,
             axes=tuple(axis if a.name == axis.name else a for a in self.axes),
-            own_suites=tuple(suite.restricted(axis) for suite in self.own_suites),
+            own_suites=tuple(
+                replace(suite, own_loops=tuple(narrowed[loop] for loop in suite.loops))
+                for suite in self.own_suites
+            ),
         )
 
     def with_suites(self, names: Sequence[str]) -> Sweep:
@@ -204,14 +211,21 @@ class Sweep:
         SpecError
             If one is unknown.
         """
-        known = [suite.name for suite in self.own_suites]
+        known = {suite.name: suite for suite in self.own_suites}
         for name in names:
             if name not in known:
-                raise SpecError(
-                    f"sweep {self.name}: no suite {name!r}; its suites are {', '.join(known)}"
-                )
-        kept = tuple(suite for suite in self.own_suites if suite.name in names)
+                hint = known_names("its suites", name, list(known))
+                raise SpecError(f"sweep {self.name}: no suite {name!r}; {hint}")
+        wanted = set(names)
+        kept = tuple(suite for suite in self.own_suites if suite.name in wanted)
         return replace(self, own_suites=kept)
+
+    @cached_property
+    def partial_axes(self) -> frozenset[str]:
+        """Axes that some of `own_suites` lack."""
+        names = frozenset(axis.name for axis in self.axes)
+        lacking = (names.difference(a.name for a in suite.axes) for suite in self.own_suites)
+        return frozenset().union(*lacking)
 
     def suites(self) -> Iterator[Suite]:
         """Yield the suites in order; those that a suite rule excludes are left out."""
@@ -343,7 +357,7 @@ class Sweep:
         """Everything that decides which vectors exist and how they are measured, as JSON data."""
         optional: dict[str, Any] = {}
         if self.own_suites:
-            optional["suites"] = {suite.name: suite.declaration() for suite in self.own_suites}
+            optional["suites"] = {suite.name: suite.digest for suite in self.own_suites}
         if self.labels:
             optional["labels"] = [label.name for label in self.labels]
         return {
@@ -373,7 +387,7 @@ class Sweep:
             **optional,
         }
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the canonical JSON of the declaration, in hexadecimal."""
         return _digest(self.declaration())

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.axis import Axis
+from sweeps.axis import Axis, Value
 from sweeps.vector import canonical_json
 
 Codes = npt.NDArray[np.intp]
@@ -21,29 +20,49 @@ Codes = npt.NDArray[np.intp]
 class Loop:
     """One loop of a suite: an axis, or several that vary together.
 
+    Suites that loop over the same values share the object: what it says of itself is computed once.
+
     Attributes
     ----------
-    names : tuple of str
+    axes : tuple of Axis
         The axes.
     steps : ndarray
         Positions in the values of each axis, step by step, shape (axes, steps).
     """
 
-    names: tuple[str, ...]
+    axes: tuple[Axis, ...]
     steps: Codes
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the axes."""
+        return tuple(axis.name for axis in self.axes)
 
     @property
     def n_steps(self) -> int:
         """Length of the loop."""
         return int(self.steps.shape[1])
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the axes' names and of their values step by step, in hexadecimal."""
+        columns = [
+            [axis.values[code] for code in row]
+            for axis, row in zip(self.axes, self.steps.tolist(), strict=True)
+        ]
+        return hashlib.sha256(canonical_json([self.names, columns])).hexdigest()
+
     def codes(self, positions: Codes) -> dict[str, Codes]:
         """Return the positions in the values of each axis at some steps, shaped as they are."""
         return {name: row[positions] for name, row in zip(self.names, self.steps, strict=True)}
 
-    def restricted(self, name: str, kept: Codes) -> Loop:
-        """Return the steps at which an axis has one of the values at positions `kept`."""
-        return replace(self, steps=self.steps[:, np.isin(self.steps[self.names.index(name)], kept)])
+    def restricted(self, name: str, wanted: Set[Value]) -> Loop:
+        """Return the steps at which an axis has one of some values; without it the loop itself."""
+        for axis, row in zip(self.axes, self.steps, strict=True):
+            if axis.name == name:
+                is_kept = np.array([axis.values[code] in wanted for code in row.tolist()], np.bool_)
+                return replace(self, steps=self.steps[:, is_kept])
+        return self
 
 
 @dataclass(frozen=True)
@@ -69,9 +88,7 @@ class Suite:
         """The loops, the first outermost."""
         if self.own_loops is not None:
             return self.own_loops
-        return tuple(
-            Loop((axis.name,), np.arange(len(axis.values))[np.newaxis]) for axis in self.axes
-        )
+        return tuple(Loop((axis,), np.arange(len(axis.values))[np.newaxis]) for axis in self.axes)
 
     @property
     def n_candidates(self) -> int:
@@ -83,40 +100,15 @@ class Suite:
         """Why the suite has no candidates, or None."""
         if not self.loops:
             return "a suite without parameters"
+        if all(loop.n_steps for loop in self.loops):
+            return None
         empty = [name for loop in self.loops if not loop.n_steps for name in loop.names]
-        return f"no value of {', '.join(empty)} is left" if empty else None
+        return f"no value of {', '.join(empty) or 'a parameter'} is left"
 
-    def declaration(self) -> list[dict[str, Any]]:
-        """Which candidates the suite has, loop by loop, as JSON data."""
-        values = {axis.name: axis.values for axis in self.axes}
-        return [
-            {
-                "axes": list(loop.names),
-                "n_steps": loop.n_steps,
-                "steps_sha256": hashlib.sha256(
-                    canonical_json(
-                        [
-                            [values[name][code] for code in row]
-                            for name, row in zip(loop.names, loop.steps.tolist(), strict=True)
-                        ]
-                    )
-                ).hexdigest(),
-            }
-            for loop in self.loops
-        ]
-
-    def restricted(self, axis: Axis) -> Suite:
-        """Return the part of the suite in which an axis has one of the values of `axis`."""
-        own = next((a for a in self.axes if a.name == axis.name), None)
-        if own is None:
-            return self
-        wanted = set(axis.values)
-        kept = np.array([i for i, value in enumerate(own.values) if value in wanted], np.intp)
-        loops = tuple(
-            loop.restricted(axis.name, kept) if axis.name in loop.names else loop
-            for loop in self.loops
-        )
-        return replace(self, own_loops=loops)
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the candidates, loop by loop, in hexadecimal."""
+        return hashlib.sha256(canonical_json([loop.digest for loop in self.loops])).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The cross product of a suite's parameters, in tt-metal's order.
 
 The first key of a suite is the outermost loop, the last varies fastest.  A key ``"a,b"`` takes
-tuples and names two parameters that vary together.  Iterators are read once, wherever they stand,
-and may stand in several suites: no vector is lost to one that was used up.
+tuples and names two parameters that vary together.  Iterables are read once, wherever they stand,
+and may stand in several suites: no vector is lost to an iterator that was used up.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from farm.errors import UsageError
 
 MOST_VALUES = 10_000_000
 """Values of one parameter; an iterator that yields more is taken to be endless."""
+
+_AT_REST = (list, tuple, range, set, frozenset, dict, str)
+"""Types whose values are the same whenever they are read."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,47 @@ class Dimension:
 
 
 class Materialiser:
-    """Reads each iterable once and remembers what an iterator yielded."""
+    """Reads each iterable once, however many suites share it.
+
+    The same object under the same key is the same `Dimension` object, so that what follows from it
+    is found out once: real modules have thousands of suites over one list of shapes.
+    """
 
     def __init__(self) -> None:
-        self._read: dict[int, tuple[Iterator[Any], tuple[Any, ...]]] = {}
+        # Sources are held, so that no other object takes the id of one.
+        self._read: dict[int, tuple[Iterable[Any], tuple[Any, ...]]] = {}
+        self._dimensions: dict[tuple[str, int], Dimension] = {}
+
+    def read_iterators(self, suites: Mapping[str, Mapping[str, Iterable[Any]]], where: str) -> None:
+        """Read what may be drawn while it is read, in the order of the declaration.
+
+        Suites can then be looked at in any order, or alone.
+
+        Raises
+        ------
+        UsageError
+            As `values` does.
+        """
+        for suite, parameters in suites.items():
+            for key, source in parameters.items():
+                if not isinstance(source, _AT_REST):
+                    self.values(source, f"{where}, suite {suite!r}, parameter {key!r}")
+
+    def dimension(self, key: str, source: Iterable[Any], where: str) -> Dimension:
+        """Return the loop that a key of a suite declares.
+
+        Raises
+        ------
+        UsageError
+            If a value is not what the key needs, or `values` fails.
+        """
+        known = key, id(source)
+        if known not in self._dimensions:
+            names = names_in(key)
+            values = self.values(source, where)
+            rows = tuple(zip(values)) if len(names) == 1 else _split(values, names, where)
+            self._dimensions[known] = Dimension(names, rows)
+        return self._dimensions[known]
 
     def values(self, source: Iterable[Any], where: str) -> tuple[Any, ...]:
         """Return every value of an iterable.
@@ -53,26 +94,32 @@ class Materialiser:
         UsageError
             If it cannot be iterated over, fails while it is, or is endless.
         """
-        if id(source) in self._read:
-            return self._read[id(source)][1]
-        try:
-            values = tuple(itertools.islice(source, MOST_VALUES + 1))
-        except TypeError as error:
-            raise UsageError(
-                f"{where}: {source!r} is no list of values ({error}); a parameter takes an iterable"
-            ) from error
-        except Exception as error:
-            raise UsageError(
-                f"{where}: reading its values failed: {type(error).__name__}: {error}"
-            ) from error
-        if len(values) > MOST_VALUES:
-            raise UsageError(f"{where}: it yields more than {MOST_VALUES:,} values; is it endless?")
-        if isinstance(source, set | frozenset):
-            # A set of strings has another order in every process.
-            values = tuple(sorted(values, key=str))
-        if isinstance(source, Iterator):
-            self._read[id(source)] = (source, values)  # held, so that no other takes its id
-        return values
+        if id(source) not in self._read:
+            self._read[id(source)] = source, _values(source, where)
+        return self._read[id(source)][1]
+
+
+@lru_cache
+def names_in(key: str) -> tuple[str, ...]:
+    """Parameters that a key names."""
+    return tuple(name.strip() for name in key.split(","))
+
+
+def _values(source: Iterable[Any], where: str) -> tuple[Any, ...]:
+    try:
+        values = tuple(itertools.islice(source, MOST_VALUES + 1))
+    except TypeError as error:
+        raise UsageError(
+            f"{where}: {source!r} is no list of values ({error}); a parameter takes an iterable"
+        ) from error
+    except Exception as error:
+        raise UsageError(
+            f"{where}: reading its values failed: {type(error).__name__}: {error}"
+        ) from error
+    if len(values) > MOST_VALUES:
+        raise UsageError(f"{where}: it yields more than {MOST_VALUES:,} values; is it endless?")
+    # A set of strings has another order in every process.
+    return tuple(sorted(values, key=str)) if isinstance(source, set | frozenset) else values
 
 
 def dimensions_of(
@@ -95,20 +142,18 @@ def dimensions_of(
         If a name is no identifier or is given twice, or values are not what their key needs.
     """
     found: list[Dimension] = []
+    taken: set[str] = set()
     for key, source in parameters.items():
         here = f"{where}, parameter {key!r}"
         if not isinstance(key, str):
             raise UsageError(f"{here}: the name of a parameter is text")
-        names = tuple(name.strip() for name in key.split(","))
-        taken = {name for dimension in found for name in dimension.names}
-        for name in names:
+        for name in names_in(key):
             if not name.isidentifier():
                 raise UsageError(f"{here}: {name!r} cannot name an argument of run")
-            if name in taken or names.count(name) > 1:
+            if name in taken:
                 raise UsageError(f"{here}: {name!r} is given twice")
-        values = materialiser.values(source, here)
-        rows = tuple((v,) for v in values) if len(names) == 1 else _split(values, names, here)
-        found.append(Dimension(names, rows))
+            taken.add(name)
+        found.append(materialiser.dimension(key, source, here))
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from farm.tt_metal.bookkeeping import entries
 from farm.tt_metal.parameters import parameter_name
 from farm.tt_metal.serialisation import JsonValue, canonical_bytes, value_of
-from sweeps.axis import AxisKind
+from sweeps.axis import Axis
 from sweeps.derivation import Label
 from sweeps.suite import Codes, Suite
 
@@ -70,14 +70,21 @@ def _hashes(module: str, suite: Suite, codes: Mapping[str, Codes]) -> Sequence[s
     given: list[JsonValue] = [None] * n
     for axis in suite.axes:
         name = parameter_name(axis.name)
-        values = [value_of(str(v)) if axis.kind is AxisKind.STR else v for v in axis.values]
+        own = codes[axis.name].tolist()
+        values = {code: _serialised(axis, code) for code in set(own)}
         if name == _GIVEN_ID:
-            given = [values[code] for code in codes[axis.name].tolist()]
+            given = [values[code] for code in own]
         if name not in constants:
-            fragments = [canonical_bytes(name) + b":" + canonical_bytes(value) for value in values]
-            columns[name] = [fragments[code] for code in codes[axis.name].tolist()]
+            key = canonical_bytes(name) + b":"
+            fragments = {code: key + canonical_bytes(value) for code, value in values.items()}
+            columns[name] = [fragments[code] for code in own]
     ordered = [columns[name] for name in sorted(columns)]
     return [
         str(known) if known else hashlib.sha224(b"{" + b",".join(row) + b"}").hexdigest()
         for known, row in zip(given, zip(*ordered, strict=True), strict=True)
     ]
+
+
+def _serialised(axis: Axis, code: int) -> JsonValue:
+    value = axis.values[code]
+    return value_of(value) if isinstance(value, str) else value

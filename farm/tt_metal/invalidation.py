@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -27,7 +28,8 @@ from farm.tt_metal.expansion import Dimension
 from farm.tt_metal.module import TtMetalModule
 from farm.tt_metal.module_process import IMPORT_TIMEOUT_S, ModuleProcess
 from farm.tt_metal.parameters import parameter_name
-from sweeps.suite import OnJudged, Suite, Verdicts
+from sweeps.axis import AxisKind
+from sweeps.suite import Loop, OnJudged, Suite, Verdicts
 
 UNIT_CANDIDATES = 1 << 14
 """Candidates of one question, unless the inner loops have more."""
@@ -39,6 +41,10 @@ CANDIDATES_PER_PROCESS = 1 << 15
 MOST_CANDIDATES = 1 << 31
 MOST_REASONS = 50
 """Distinct reasons kept per suite; a reason that names sizes would be one per candidate."""
+
+
+Spaces = tuple[tuple[str, tuple[Dimension, ...]], ...]
+"""Suites by name, and their loops in axis values."""
 
 
 @dataclass(frozen=True)
@@ -112,14 +118,17 @@ class Invalidation:
     def _answers(
         self, suites: Sequence[Suite], n_candidates: int
     ) -> Iterator[tuple[Unit, npt.NDArray[np.uint8], Counter[str]]]:
-        spaces = tuple((suite.name, _loops_of(suite)) for suite in suites)
+        spaces = _spaces(suites)
+        kinds = {parameter_name(a.name): a.kind for suite in suites for a in suite.axes}
         units = iter(list(_units(suites)))
         wanted = -(-n_candidates // CANDIDATES_PER_PROCESS)
         n_processes = min(len(os.sched_getaffinity(0)), wanted)
         with ExitStack() as stack:
             asked: dict[Any, tuple[ModuleProcess, Unit]] = {}
             for unit in itertools.islice(units, n_processes):
-                process = stack.enter_context(ModuleProcess(self.source, CandidateJudge, spaces))
+                process = stack.enter_context(
+                    ModuleProcess(self.source, CandidateJudge, spaces, kinds)
+                )
                 process.ask(unit)
                 asked[process.connection] = process, unit
             while asked:
@@ -141,18 +150,19 @@ def _abridged(counts: Counter[str], most: int) -> Counter[str]:
     return kept
 
 
-def _loops_of(suite: Suite) -> tuple[Dimension, ...]:
-    values = {axis.name: axis.values for axis in suite.axes}
-    return tuple(
-        Dimension(
-            tuple(parameter_name(name) for name in loop.names),
-            tuple(
-                tuple(values[name][code] for name, code in zip(loop.names, step, strict=True))
-                for step in loop.steps.T.tolist()
-            ),
-        )
-        for loop in suite.loops
+def _spaces(suites: Sequence[Suite]) -> Spaces:
+    """Name and loops, with axis values, of each suite; what they share stays one object."""
+    distinct = dict.fromkeys(loop for suite in suites for loop in suite.loops)
+    shared = {loop: _dimension(loop) for loop in distinct}
+    return tuple((suite.name, tuple(shared[loop] for loop in suite.loops)) for suite in suites)
+
+
+def _dimension(loop: Loop) -> Dimension:
+    columns = (
+        [axis.values[code] for code in row]
+        for axis, row in zip(loop.axes, loop.steps.tolist(), strict=True)
     )
+    return Dimension(tuple(map(parameter_name, loop.names)), tuple(zip(*columns, strict=True)))
 
 
 def _n_steps(loops: Sequence[Any]) -> int:
@@ -188,17 +198,18 @@ class CandidateJudge:
         The module.
     spaces : tuple
         Name and loops, with axis values, of each suite.
+    kinds : dict
+        Parameter -> kind of its axis.
     """
 
-    def __init__(
-        self, module: TtMetalModule, spaces: tuple[tuple[str, tuple[Dimension, ...]], ...]
-    ) -> None:
-        self._module = module
-        self._spaces = [(name, module.suite(name).live_loops(loops)) for name, loops in spaces]
+    def __init__(self, module: TtMetalModule, spaces: Spaces, kinds: dict[str, AxisKind]) -> None:
+        self._module, self._spaces, self._kinds = module, spaces, kinds
+        # Units come suite by suite; only the objects of the suite in hand are looked up and held.
+        self._live = lru_cache(maxsize=2)(self._live_loops)
 
     def __call__(self, unit: Unit) -> tuple[npt.NDArray[np.uint8], Counter[str]]:
         """Return a bit per candidate, packed, and how often each reason was given."""
-        suite, loops = self._spaces[unit.suite]
+        suite, loops = self._spaces[unit.suite][0], self._live(unit.suite)
         names = [name for loop in loops for name in loop.names]
         extra = entries(suite, self._module.name)
         reasons, valid = Counter[str](), []
@@ -213,6 +224,10 @@ class CandidateJudge:
                 if reason is not None:
                     reasons[reason] += 1
         return np.packbits(np.array(valid, np.bool_)), reasons
+
+    def _live_loops(self, number: int) -> tuple[Dimension, ...]:
+        name, loops = self._spaces[number]
+        return self._module.suite_alone(name, self._kinds).live_loops(loops)
 
     def _reason(self, vector: dict[str, Any]) -> str | None:
         invalidate: Callable[[dict[str, Any]], Any] | None = self._module.invalidate

@@ -25,13 +25,14 @@ from farm.tt_metal.bookkeeping import NEVER_ARGUMENTS
 from farm.tt_metal.expansion import Dimension, Materialiser, dimensions_of
 from farm.tt_metal.fixture import Fixture
 from farm.tt_metal.import_roots import import_module, module_file
-from farm.tt_metal.parameters import WrittenSuite, kinds_of, parameter_name
+from farm.tt_metal.parameters import LiveLoop, ParameterTexts, parameter_name
 from farm.tt_metal.run_result import RunResult, read_result
 from farm.tt_metal.seeds import SEED, reseed
 from farm.tt_metal.serialisation import ABSENT
 from farm.tt_metal.source import parse_source
 from farm.tt_metal.timeout import timeout_of
 from sweeps.axis import AxisKind, Value
+from sweeps.errors import known_names
 
 _OWN_DEVICE_NAMES = ("_CUR_DEVICE", "_CONV_DEV")
 
@@ -44,49 +45,42 @@ class LiveSuite:
     ----------
     name : str
         As the module calls it.
-    dimensions : tuple of Dimension
-        The loops with live objects, the outermost first.  Values with the same text are the same
-        parameter value and stand once.
-    texts : tuple of Dimension
-        The same loops with axis values.
+    loops : tuple of LiveLoop
+        The outermost first; suites share those over the same list of values.
     """
 
     name: str
-    dimensions: tuple[Dimension, ...]
-    texts: tuple[Dimension, ...]
+    loops: tuple[LiveLoop, ...]
 
     @cached_property
-    def _live(self) -> dict[str, dict[Value, object]]:
-        found: dict[str, dict[Value, object]] = {}
-        for live, text in zip(self.dimensions, self.texts, strict=True):
-            for column, name in enumerate(live.names):
-                values = found.setdefault(name, {})
-                for live_row, text_row in zip(live.rows, text.rows, strict=True):
-                    values.setdefault(text_row[column], live_row[column])
-        return found
+    def names(self) -> frozenset[str]:
+        """The parameters of the suite."""
+        return frozenset(name for loop in self.loops for name in loop.texts.names)
+
+    @property
+    def texts(self) -> tuple[Dimension, ...]:
+        """The loops in axis values."""
+        return tuple(loop.texts for loop in self.loops)
 
     def live_loops(self, loops: Iterable[Dimension]) -> tuple[Dimension, ...]:
-        """Return loops of axis values as loops of live objects."""
+        """Return loops of axis values, of which some steps may be missing, in live objects."""
         return tuple(
-            Dimension(
-                loop.names,
-                tuple(
-                    tuple(self._live[n][value] for n, value in zip(loop.names, row, strict=True))
-                    for row in loop.rows
-                ),
-            )
-            for loop in loops
+            Dimension(loop.names, tuple(map(own.live_rows.__getitem__, loop.rows)))
+            for own, loop in zip(self.loops, loops, strict=True)
         )
 
     def arguments(self, params: Mapping[str, Value | None]) -> dict[str, object] | None:
         """Look live objects up, or None if the suite has other parameters or values."""
         given = {name: value for name, value in params.items() if value is not None}
-        if given.keys() != self._live.keys():
+        if given.keys() != self.names:
             return None
-        try:
-            return {name: values[given[name]] for name, values in self._live.items()}
-        except KeyError:
-            return None
+        found: dict[str, object] = {}
+        for loop in self.loops:
+            row = loop.live_rows.get(tuple(given[name] for name in loop.texts.names))
+            if row is None:
+                return None
+            found.update(zip(loop.texts.names, row, strict=True))
+        return found
 
 
 class TtMetalModule:
@@ -104,7 +98,8 @@ class TtMetalModule:
     Raises
     ------
     UsageError
-        If it has no ``run`` or no ``parameters``, or these are not what they must be.
+        If it has no ``run`` or no ``parameters``, or these are no suites.  What
+        stands in the suites is looked at when they are first asked for.
     """
 
     def __init__(self, root: Path, name: str, module: ModuleType) -> None:
@@ -115,7 +110,9 @@ class TtMetalModule:
         self.invalidate: Callable[[dict[str, Any]], Any] | None = invalidate
         self.fixture: Fixture | None = self._function("mesh_device_fixture")
         self.timeout_s = timeout_of(module, self.path)
-        self.kinds, self.suites = self._read_suites()
+        self._declared = self._read_parameters()
+        self._materialiser = Materialiser()
+        self._materialiser.read_iterators(self._declared, name)
         self._accepts_absent_keys = _accepts(self.run, "__absent_keys__")
 
     @property
@@ -148,6 +145,25 @@ class TtMetalModule:
                     return found[-1]
         return None
 
+    @property
+    def kinds(self) -> Mapping[str, AxisKind]:
+        """Parameter -> kind of its axis."""
+        return self._texts.kinds
+
+    @cached_property
+    def suites(self) -> tuple[LiveSuite, ...]:
+        """All suites, in the order of the declaration.
+
+        Raises
+        ------
+        UsageError
+            If one is not declared as it must be, or a value cannot be written as text.
+        """
+        texts = self._texts
+        return tuple(
+            LiveSuite(name, tuple(map(texts.of, loops))) for name, loops in self._loops.items()
+        )
+
     def suite(self, name: str) -> LiveSuite:
         """Return a suite by its name.
 
@@ -156,11 +172,17 @@ class TtMetalModule:
         UsageError
             If there is none.
         """
-        for suite in self.suites:
-            if suite.name == name:
-                return suite
-        known = ", ".join(suite.name for suite in self.suites)
-        raise UsageError(f"{self.name} has no suite {name!r}; its suites are {known}")
+        found = self._suite_named.get(name)
+        if found is None:
+            hint = known_names("its suites", name, list(self._suite_named))
+            raise UsageError(f"{self.name} has no suite {name!r}; {hint}")
+        return found
+
+    def suite_alone(self, name: str, kinds: Mapping[str, AxisKind]) -> LiveSuite:
+        """Return a suite without looking at the others, given the kinds of its parameters' axes."""
+        loops = self._loops_of(name)
+        texts = ParameterTexts(((loop, name) for loop in loops), kinds)
+        return LiveSuite(name, tuple(map(texts.of, loops)))
 
     def arguments(
         self, params: Mapping[str, Value | None], suite: str | None = None
@@ -214,30 +236,40 @@ class TtMetalModule:
         reseed(seed)
         return read_result(self.run(**given, device=device))
 
-    def _read_suites(self) -> tuple[dict[str, AxisKind], tuple[LiveSuite, ...]]:
-        written = {
-            name: WrittenSuite.of(loops, f"{self.name}, suite {name!r}")
-            for name, loops in self._loops().items()
-        }
-        kinds = kinds_of(written.values())
-        return kinds, tuple(
-            LiveSuite(name, *suite.in_axis_values(kinds)) for name, suite in written.items()
-        )
-
-    def _loops(self) -> dict[str, tuple[Dimension, ...]]:
+    def _read_parameters(self) -> dict[str, Mapping[str, Any]]:
         declared = getattr(self._module, "parameters", None)
         if not isinstance(declared, Mapping) or not declared:
             raise UsageError(
                 f"{self.path} has no parameters: a sweep module declares "
                 f"parameters = {{suite: {{name: values}}}}"
             )
-        materialiser, loops = Materialiser(), {}
         for suite, parameters in declared.items():
-            where = f"{self.name}, suite {suite!r}"
             if not isinstance(parameters, Mapping):
-                raise UsageError(f"{where}: it must be a dictionary of parameters")
-            loops[str(suite)] = dimensions_of(parameters, where, materialiser)
-        return loops
+                raise UsageError(
+                    f"{self.name}, suite {suite!r}: it must be a dictionary of parameters"
+                )
+        return {str(suite): parameters for suite, parameters in declared.items()}
+
+    @cached_property
+    def _loops(self) -> dict[str, tuple[Dimension, ...]]:
+        return {name: self._loops_of(name) for name in self._declared}
+
+    def _loops_of(self, suite: str) -> tuple[Dimension, ...]:
+        where = self._where(suite)
+        return dimensions_of(self._declared[suite], where, self._materialiser)
+
+    def _where(self, suite: str) -> str:
+        return f"{self.name}, suite {suite!r}"
+
+    @cached_property
+    def _texts(self) -> ParameterTexts:
+        return ParameterTexts(
+            (loop, self._where(name)) for name, loops in self._loops.items() for loop in loops
+        )
+
+    @cached_property
+    def _suite_named(self) -> dict[str, LiveSuite]:
+        return {suite.name: suite for suite in self.suites}
 
     def _function(self, name: str, required: bool = False) -> Any:
         found = getattr(self._module, name, None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from farm.errors import UsageError
@@ -39,73 +40,109 @@ def _is_taken(name: str) -> bool:
     return name.rstrip("_") in RESERVED_NAMES | DERIVED_NAMES
 
 
-@dataclass(frozen=True)
-class WrittenSuite:
-    """A suite with its live values, and the same values serialised.
+@dataclass(frozen=True, eq=False)
+class LiveLoop:
+    """A loop with its live values, and the axis values that stand for them.
 
     Attributes
     ----------
-    live, serialised : tuple of Dimension
-        The loops, step by step the same.
+    live : Dimension
+        The loop with live objects.  Values with the same text are the same parameter value and
+        stand once.
+    texts : Dimension
+        The same loop with axis values; equal ones are one object within a module.
     """
 
-    live: tuple[Dimension, ...]
-    serialised: tuple[Dimension, ...]
+    live: Dimension
+    texts: Dimension
 
-    @staticmethod
-    def of(live: tuple[Dimension, ...], where: str) -> WrittenSuite:
-        """Serialise every value.
-
-        Raises
-        ------
-        UsageError
-            If a value cannot be written; `where` names module and suite.
-        """
-        return WrittenSuite(
-            live,
-            tuple(
-                Dimension(
-                    loop.names,
-                    tuple(
-                        tuple(_written(n, v, where) for n, v in zip(loop.names, row, strict=True))
-                        for row in loop.rows
-                    ),
-                )
-                for loop in live
-            ),
-        )
-
-    def in_axis_values(
-        self, kinds: Mapping[str, AxisKind]
-    ) -> tuple[tuple[Dimension, ...], tuple[Dimension, ...]]:
-        """Return the live loops without repeated values, and the same loops in axis values."""
-        live, texts = [], []
-        for loop, serialised in zip(self.live, self.serialised, strict=True):
-            rows: dict[tuple[Value, ...], tuple[Any, ...]] = {}
-            for live_row, row in zip(loop.rows, serialised.rows, strict=True):
-                key = tuple(
-                    text_of(value) if kinds[name] is AxisKind.STR else value
-                    for name, value in zip(loop.names, row, strict=True)
-                )
-                rows.setdefault(key, live_row)
-            live.append(Dimension(loop.names, tuple(rows.values())))
-            texts.append(Dimension(loop.names, tuple(rows)))
-        return tuple(live), tuple(texts)
+    @cached_property
+    def live_rows(self) -> dict[tuple[Value, ...], tuple[Any, ...]]:
+        """Step in axis values -> the same step in live objects."""
+        return dict(zip(self.texts.rows, self.live.rows, strict=True))
 
 
-def kinds_of(suites: Iterable[WrittenSuite]) -> dict[str, AxisKind]:
-    """Return the kind of axis of each parameter, from every value in every suite."""
-    found: dict[str, set[AxisKind]] = {}
-    for loop in (loop for suite in suites for loop in suite.serialised):
+class ParameterTexts:
+    """Finds the axis values of loops: each loop, and each object in it, is written once.
+
+    Parameters
+    ----------
+    loops : Iterable of (Dimension, str)
+        Loops of a module with live objects, and where each stands; a loop may come again.
+    kinds : Mapping or None
+        Parameter -> kind of its axis; None: `loops` are all of the module, and tell.
+
+    Attributes
+    ----------
+    kinds : Mapping
+        Parameter -> kind of its axis.
+
+    Raises
+    ------
+    UsageError
+        If a value cannot be written.
+    """
+
+    def __init__(
+        self, loops: Iterable[tuple[Dimension, str]], kinds: Mapping[str, AxisKind] | None = None
+    ) -> None:
+        # By identity: live objects need not be hashable.  The loops hold what is identified.
+        self._written: dict[int, tuple[JsonValue, AxisKind]] = {}
+        self._texts: dict[int, str] = {}
+        distinct: dict[int, Dimension] = {}
+        found: dict[str, set[AxisKind]] = {}
+        for loop, where in loops:
+            if id(loop) not in distinct:
+                distinct[id(loop)] = loop
+                self._write(loop, where, found)
+        self.kinds = kinds or {name: only_kind(own) for name, own in found.items()}
+        self._same: dict[Dimension, Dimension] = {}
+        self._loops = {key: self._live_loop(loop) for key, loop in distinct.items()}
+
+    def of(self, loop: Dimension) -> LiveLoop:
+        """Return one of the loops with its axis values."""
+        return self._loops[id(loop)]
+
+    def _write(self, loop: Dimension, where: str, kinds: dict[str, set[AxisKind]]) -> None:
+        written = self._written
         for column, name in enumerate(loop.names):
-            found.setdefault(name, set()).update(_kind_of(row[column]) for row in loop.rows)
-    return {
-        name: next(iter(kinds)) if len(kinds) == 1 else AxisKind.STR
-        for name, kinds in found.items()
-    }
+            own = kinds.setdefault(name, set())
+            for row in loop.rows:
+                value = row[column]
+                if id(value) not in written:
+                    serialised = _written(name, value, where)
+                    written[id(value)] = serialised, kind_of(serialised)
+                own.add(written[id(value)][1])
+
+    def _live_loop(self, live: Dimension) -> LiveLoop:
+        columns = [
+            [self._axis_value(name, row[column]) for row in live.rows]
+            for column, name in enumerate(live.names)
+        ]
+        rows: dict[tuple[Value, ...], tuple[Any, ...]] = {}
+        for key, live_row in zip(zip(*columns, strict=True), live.rows, strict=True):
+            rows.setdefault(key, live_row)
+        texts = Dimension(live.names, tuple(rows))
+        if len(rows) < len(live.rows):
+            live = Dimension(live.names, tuple(rows.values()))
+        return LiveLoop(live, self._same.setdefault(texts, texts))
+
+    def _axis_value(self, name: str, value: object) -> Value:
+        serialised: Value = self._written[id(value)][0]
+        if self.kinds[name] is not AxisKind.STR:
+            return serialised
+        if id(value) not in self._texts:
+            self._texts[id(value)] = text_of(serialised)
+        return self._texts[id(value)]
 
 
-def _kind_of(serialised: JsonValue) -> AxisKind:
+def only_kind(kinds: set[AxisKind]) -> AxisKind:
+    """Return the kind of axis for values of some kinds."""
+    return next(iter(kinds)) if len(kinds) == 1 else AxisKind.STR
+
+
+def kind_of(serialised: JsonValue) -> AxisKind:
+    """Return the kind of axis that holds a serialised value and nothing else."""
     match serialised:
         case bool():
             return AxisKind.BOOL

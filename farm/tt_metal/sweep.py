@@ -6,6 +6,8 @@ parameters but the shapes name a group.  ``input_hash`` stands beside every vect
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from farm.errors import UsageError
@@ -50,13 +52,19 @@ def sweep_of(module: ModuleDescription) -> Sweep:
     UsageError
         If it has no parameter with a value.
     """
+    # By identity: suites over the same values share the loop.
+    distinct = {id(loop): loop for suite in module.suites for loop in suite.loops}
     axes = {
         name: Axis(axis_name(name), module.kinds[name], tuple(values))
-        for name, values in _values(module).items()
+        for name, values in _values(distinct.values()).items()
         if values
     }
     if not axes:
         raise UsageError(f"{module.name}: no suite has a parameter with a value")
+    positions = {
+        name: {value: i for i, value in enumerate(axis.values)} for name, axis in axes.items()
+    }
+    loops = {key: _loop(loop, axes, positions) for key, loop in distinct.items()}
     return Sweep(
         name=module.name,
         op=module.name,
@@ -67,32 +75,35 @@ def sweep_of(module: ModuleDescription) -> Sweep:
         features=(TILES,),
         timeout_s=module.timeout_s,
         origin=module.source,
-        own_suites=tuple(_suite(suite, axes) for suite in module.suites),
+        own_suites=tuple(_suite(suite, loops) for suite in module.suites),
         judge=Invalidation(module.source) if module.has_invalidate else None,
         labels=(input_hash.label(module.name),),
     )
 
 
-def _values(module: ModuleDescription) -> dict[str, dict[Value, None]]:
+def _values(loops: Iterable[Dimension]) -> dict[str, dict[Value, None]]:
     """Values of each parameter over all suites, in the order of their first appearance."""
     found: dict[str, dict[Value, None]] = {}
-    for loop in (loop for suite in module.suites for loop in suite.loops):
+    for loop in loops:
         for column, name in enumerate(loop.names):
             found.setdefault(name, {}).update(dict.fromkeys(row[column] for row in loop.rows))
     return found
 
 
-def _suite(suite: SuiteDescription, axes: dict[str, Axis]) -> Suite:
-    names = [name for loop in suite.loops for name in loop.names if name in axes]
-    loops = tuple(_loop(loop, axes) for loop in suite.loops)
-    return Suite(suite.name, tuple(axes[name] for name in names), loops)
-
-
-def _loop(loop: Dimension, axes: dict[str, Axis]) -> Loop:
-    names = tuple(axis_name(name) for name in loop.names)
-    steps = np.zeros((len(names), len(loop.rows)), np.intp)
+def _loop(
+    loop: Dimension, axes: Mapping[str, Axis], positions: Mapping[str, Mapping[Value, int]]
+) -> Loop:
+    """Make the loop over axes; over none where a parameter has no value in any suite."""
+    if not loop.rows:
+        known = tuple(axes[name] for name in loop.names if name in axes)
+        return Loop(known, np.zeros((len(known), 0), np.intp))
+    steps = np.empty((len(loop.names), len(loop.rows)), np.intp)
     for column, name in enumerate(loop.names):
-        if loop.rows:
-            position = {value: i for i, value in enumerate(axes[name].values)}
-            steps[column] = [position[row[column]] for row in loop.rows]
-    return Loop(names, steps)
+        position = positions[name]
+        steps[column] = [position[row[column]] for row in loop.rows]
+    return Loop(tuple(axes[name] for name in loop.names), steps)
+
+
+def _suite(suite: SuiteDescription, loops: Mapping[int, Loop]) -> Suite:
+    own = tuple(loops[id(loop)] for loop in suite.loops)
+    return Suite(suite.name, tuple(axis for loop in own for axis in loop.axes), own)

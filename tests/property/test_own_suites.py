@@ -35,7 +35,7 @@ def suites(draw: st.DrawFn, name: str) -> tuple[Suite, list[tuple[tuple[str, ...
     for part in parts:
         space = list(product(*(range(len(own[n].values)) for n in part)))
         steps = draw(st.lists(st.sampled_from(space), min_size=1, unique=True))
-        loops.append(Loop(part, np.array(steps, np.intp).T))
+        loops.append(Loop(tuple(own[n] for n in part), np.array(steps, np.intp).T))
         rows = [{n: own[n].values[c] for n, c in zip(part, s, strict=True)} for s in steps]
         spelled.append((part, rows))
     return Suite(name, tuple(own.values()), tuple(loops)), spelled
@@ -146,7 +146,7 @@ def test_values_that_no_suite_lists_are_refused() -> None:
 
 def test_suites_are_part_of_the_fingerprint() -> None:
     both = sweep_of(Suite("one", AXES[:1]), Suite("two", AXES))
-    reordered = Suite("one", AXES[:1], (Loop(("n",), np.array([[1, 0, 2]])),))
+    reordered = Suite("one", AXES[:1], (Loop(AXES[:1], np.array([[1, 0, 2]])),))
     prints = {both.fingerprint, sweep_of(Suite("one", AXES[:1])).fingerprint}
     prints.add(sweep_of(reordered, Suite("two", AXES)).fingerprint)
     assert len(prints) == 3
@@ -157,7 +157,7 @@ def test_groups_of_many_axes_with_many_values_stay_apart() -> None:
     axes = tuple(Axis.ints(f"a{i}", range(1024)) for i in range(8))
     sizes = Axis.ints("n", [1, 2])
     differ_in_first = np.array([[0, 1], *[[0, 0]] * 7], np.intp)
-    loops = (Loop(tuple(a.name for a in axes), differ_in_first), Loop(("n",), np.array([[0, 1]])))
+    loops = (Loop(axes, differ_in_first), Loop((sizes,), np.array([[0, 1]])))
     suite = Suite("one", (*axes, sizes), loops)
     sweep = Sweep("s", "o", (*axes, sizes), "n", tuple(a.name for a in axes), own_suites=(suite,))
     ids = vectors(sweep, select(sweep, suite), 0, 4)["group_id"].to_pylist()

@@ -44,7 +44,7 @@ def test_a_module_as_it_is(small: TtMetalModule) -> None:
         ("mode",),
     ]
     assert nightly.texts[3].rows == (("fast",), ('"1"',), ("null",))
-    assert nightly.dimensions[3].rows == (("fast",), ("1",), (None,))
+    assert nightly.loops[3].live.rows == (("fast",), ("1",), (None,))
     assert small.kinds == {
         "m_size": AxisKind.INT,
         "transpose": AxisKind.BOOL,
@@ -107,7 +107,7 @@ def test_random_state_is_the_same_before_every_call(tmp_path: Path) -> None:
     assert module.call({"x": 1}, DEVICE) == first != module.call({"x": 1}, DEVICE, seed=2**40)
     random.seed(0)
     drawn = [random.random() for _ in range(3)]
-    assert [row[0] for row in module.suites[0].dimensions[0].rows] == drawn
+    assert [row[0] for row in module.suites[0].loops[0].live.rows] == drawn
 
 
 def test_run_gets_parameters_and_device_and_no_bookkeeping(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_modules_import_each_other_and_what_the_checkout_shares(tmp_path: Path) 
         """,
         "matmul.mine",
     )
-    assert module.suite("m").dimensions[0].rows == ((96,), (192,))
+    assert module.suite("m").loops[0].live.rows == ((96,), (192,))
     from sweeps.matmul import SWEEP
 
     assert SWEEP.name == "matmul", "our own module of that name is still there"
@@ -209,13 +209,13 @@ def test_another_checkout_has_its_own_shared_modules(tmp_path: Path) -> None:
             root, "op.m", "from tests.shared_factor import F\n" + minimal("{'s': {'x': [F]}}")
         )
         (root / "tests" / "shared_factor.py").write_text(f"F = {factor}\n")
-        rows.append(load_source(source).suites[0].dimensions[0].rows)
+        rows.append(load_source(source).suites[0].loops[0].live.rows)
     assert rows == [((1,),), ((2,),)]
 
 
 def refusal(root: Path, text: str) -> str:
     with pytest.raises(UsageError) as caught:
-        loaded(root, text)
+        assert loaded(root, text).suites
     return str(caught.value)
 
 
