@@ -17,6 +17,7 @@ from farm import __version__, plugins
 from farm.cli import (
     check,
     devices,
+    export_data,
     generate,
     import_data,
     incidents,
@@ -64,6 +65,7 @@ for _command in (
     quarantine,
     check,
     devices,
+    export_data,
     profiler_log,
 ):
     _command.register(app)

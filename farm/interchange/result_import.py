@@ -134,8 +134,14 @@ def _commit(
             pa.timestamp("us", tz="UTC"),
         ),
     }
-    arch = next((name for name, _ in found.arches.most_common(1)), "")
-    info = DeviceInfo(CARD, KIND, arch, details={"runs": str(found.n_runs)})
+    (arch, _), (commit, _) = found.arches.most_common(1)[0], found.commits.most_common(1)[0]
+    info = DeviceInfo(
+        CARD,
+        KIND,
+        arch,
+        software={"tt-metal commit": commit} if commit else {},
+        details={"runs": str(found.n_runs)},
+    )
     meta = ResultMeta(
         chunk=chunk.chunk_id,
         fingerprint=directory.manifest.fingerprint,

@@ -60,6 +60,14 @@ class ResultSurvey:
         Digests of the ids of the vectors of the sweep, in order, shape (n,), uint64.
     generation : str
         Which wrote the first record.
+    types : LeafTypes
+        Of all records.
+    files : list of FileFacts
+        What is known of each file.
+    reasons : dict
+        Each reason, numbered.
+    arches, commits : Counter
+        Card types, and commits of tt-metal, that the records name.
     """
 
     inputs: Sequence[InputFile]
@@ -69,6 +77,7 @@ class ResultSurvey:
     files: list[FileFacts] = field(default_factory=list)
     reasons: dict[str, int] = field(default_factory=dict)
     arches: Counter[str] = field(default_factory=Counter)
+    commits: Counter[str] = field(default_factory=Counter)
     _digests: array[int] = field(default_factory=lambda: array("Q"))
     _statuses: array[int] = field(default_factory=lambda: array("b"))
     _means: array[float] = field(default_factory=lambda: array("d"))
@@ -115,7 +124,8 @@ class ResultSurvey:
     @cached_property
     def _is_inconsistent(self) -> npt.NDArray[np.bool_]:
         runs = np.frombuffer(self._runs, np.int32)
-        return (runs > 0) & (runs != self.n_runs)
+        is_inconsistent: npt.NDArray[np.bool_] = (runs > 0) & (runs != self.n_runs)
+        return is_inconsistent
 
     @cached_property
     def last(self) -> Ints:
@@ -260,6 +270,7 @@ def survey(
                 raise FormatError(f"{where}: {error}") from error
             found.add(judge(record, where))
             found.arches[str(record.get("card_type") or "")] += 1
+            found.commits[str(record.get("git_hash") or record.get("git_sha") or "")] += 1
         found.files += [file.facts] if file.facts else []
     if len(found) and not (found.index >= 0).any():
         raise FormatError(
