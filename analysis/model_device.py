@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 import farm
-from analysis.soc.config import SoCConfig
-from analysis.soc.evaluation import PARAMETERS, DesignColumns, Setting
-from analysis.soc.workload_argument import (
+from analysis.soc.chip.config import SoCConfig
+from analysis.soc.explore.evaluation import PARAMETERS, DesignColumns, Setting
+from analysis.soc.workload.argument import (
     DEFAULT_WORKLOAD,
     WORKLOAD_HELP,
     WORKLOAD_SUFFIXES,

@@ -17,18 +17,18 @@ from functools import partial
 
 import numpy as np
 
-from analysis.soc.config import SoCConfig
-from analysis.soc.constraints import Constraint
-from analysis.soc.design_space import CHUNK_DESIGNS, DeclaredSpace
+from analysis.soc.chip.config import SoCConfig
+from analysis.soc.chip.precision import Precision
 from analysis.soc.errors import ThermalRunawayError
-from analysis.soc.evaluation import DesignColumns, Floats, Setting
-from analysis.soc.exploration import Question, explore
-from analysis.soc.metrics import Goal
-from analysis.soc.pareto import front
-from analysis.soc.performance import PerformanceModel
-from analysis.soc.power import PowerModel, PowerSemantics
-from analysis.soc.precision import Precision
-from analysis.soc.search import search
+from analysis.soc.explore.constraints import Constraint
+from analysis.soc.explore.design_space import CHUNK_DESIGNS, DeclaredSpace
+from analysis.soc.explore.evaluation import DesignColumns, Floats, Setting
+from analysis.soc.explore.exploration import Question, explore
+from analysis.soc.explore.metrics import Goal
+from analysis.soc.explore.pareto import front
+from analysis.soc.explore.search import search
+from analysis.soc.models.performance import PerformanceModel
+from analysis.soc.models.power import PowerModel, PowerSemantics
 from sweeps.limits import limited
 from sweeps.soc_design import SWEEP
 from sweeps.space import Sweep

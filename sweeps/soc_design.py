@@ -1,8 +1,8 @@
 """Designs of a system on chip: chiplets of SMs with tensor cores, beside stacks of memory.
 
 A vector is one design; the device kind ``model`` says how long a workload takes on it.  Axes are
-called as the fields of `analysis.soc.config.SoCConfig` are; ``n_sms``, ``area_mm2`` and ``l2_mb``
-are those of one chiplet.  The default axes hold the published variants and reach from them to the
+called as the fields of a chip's configuration are; ``n_sms``, ``area_mm2`` and ``l2_mb`` are those
+of one chiplet.  The default axes hold the published variants and reach from them to the
 densest silicon that is shipped today.
 """
 

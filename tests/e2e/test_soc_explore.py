@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.soc.design_space import DeclaredSpace, StoredSpace
-from analysis.soc.evaluation import DesignColumns, Setting
+from analysis.soc.explore.design_space import DeclaredSpace, StoredSpace
+from analysis.soc.explore.evaluation import DesignColumns, Setting
 from sweeps.limits import limited
 from sweeps.soc_design import SWEEP
 from tests.e2e.conftest import Farm, start

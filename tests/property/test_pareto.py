@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from analysis.soc.pareto import RunningFront, front, is_dominated
+from analysis.soc.explore.pareto import RunningFront, front, is_dominated
 
 
 def dominates(a, b):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.soc.calibration import BOUNDS, Calibration, IdealTimes, calibrate
+from analysis.soc.measured.calibration import BOUNDS, Calibration, IdealTimes, calibrate
 from farm.errors import UsageError
 
 TRUTH = {"compute": 0.7, "memory": 0.8, "cache": 1.9, "overhead": 3e-6}

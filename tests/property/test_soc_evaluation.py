@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.soc.config import SoCConfig
+from analysis.soc.chip.config import SoCConfig
+from analysis.soc.chip.precision import Precision
 from analysis.soc.errors import ThermalRunawayError
-from analysis.soc.evaluation import DesignColumns, Setting
-from analysis.soc.machine import Machine
-from analysis.soc.ops import ElementWise, Gemm, Reduction
-from analysis.soc.performance import PerformanceModel
-from analysis.soc.power import PowerModel, PowerSemantics
-from analysis.soc.precision import Precision
-from analysis.soc.workload import Workload
+from analysis.soc.explore.evaluation import DesignColumns, Setting
+from analysis.soc.models.performance import PerformanceModel
+from analysis.soc.models.power import PowerModel, PowerSemantics
+from analysis.soc.workload.machine import Machine
+from analysis.soc.workload.ops import ElementWise, Gemm, Reduction
+from analysis.soc.workload.workload import Workload
 from sweeps.soc_design import SWEEP
 
 OPS = "ops_per_cycle"

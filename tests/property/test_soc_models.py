@@ -7,13 +7,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from analysis.soc import formulas
-from analysis.soc.config import SoCConfig
+from analysis.soc.chip import formulas
+from analysis.soc.chip.config import SoCConfig
+from analysis.soc.chip.precision import Precision
+from analysis.soc.chip.technology import Technology
 from analysis.soc.errors import ConfigError, ThermalRunawayError
-from analysis.soc.performance import PerformanceModel
-from analysis.soc.power import PowerModel
-from analysis.soc.precision import Precision
-from analysis.soc.technology import Technology
+from analysis.soc.models.performance import PerformanceModel
+from analysis.soc.models.power import PowerModel
 
 PRECISIONS = st.sampled_from([p for p in Precision if p in SoCConfig().precisions])
 SHARES = st.floats(0, 1)

@@ -7,8 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.soc.ops import Attention, AttentionAlgorithm, Gemm, gemm_compulsory_bytes
-from analysis.soc.precision import Precision
+from analysis.soc.chip.precision import Precision
+from analysis.soc.workload.ops import Attention, AttentionAlgorithm, Gemm, gemm_compulsory_bytes
 
 extents = st.integers(1, 3000)
 caches = st.floats(0, 1e8)

@@ -9,10 +9,10 @@ import pytest
 
 from analysis import model_device
 from analysis.model_device import BASELINE, KIND
-from analysis.soc.config import SoCConfig
-from analysis.soc.ops import ElementWise
-from analysis.soc.performance import PerformanceModel
-from analysis.soc.precision import Precision
+from analysis.soc.chip.config import SoCConfig
+from analysis.soc.chip.precision import Precision
+from analysis.soc.models.performance import PerformanceModel
+from analysis.soc.workload.ops import ElementWise
 from farm.devices.device import CardSlot
 from farm.errors import FormatError, InvalidVectorError, UnsupportedVectorError, UsageError
 from sweeps import matmul

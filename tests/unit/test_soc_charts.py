@@ -8,21 +8,21 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.soc.chart_style import save, style
-from analysis.soc.chips import library
-from analysis.soc.comparison import compare
-from analysis.soc.comparison_chart import comparison_figure
-from analysis.soc.designs import BASELINE, DESIGNS
+from analysis.soc.charts.comparison import comparison_figure
+from analysis.soc.charts.label_placement import label_points
+from analysis.soc.charts.power import power_figure
+from analysis.soc.charts.roofline import MOST_NAMED_MARKERS
+from analysis.soc.charts.scaling import scaling_figure
+from analysis.soc.charts.style import save, style
+from analysis.soc.chip.designs import BASELINE, DESIGNS
+from analysis.soc.chip.precision import Precision
+from analysis.soc.chip.public_chips import library
 from analysis.soc.errors import ConfigError
-from analysis.soc.label_placement import label_points
-from analysis.soc.marker import Marker, typical_markers
-from analysis.soc.performance import Ceilings, PerformanceModel
-from analysis.soc.power import PowerModel
-from analysis.soc.power_chart import power_figure
-from analysis.soc.precision import Precision
-from analysis.soc.roofline_chart import MOST_NAMED_MARKERS
-from analysis.soc.scaling import USUAL_STUDIES, ScalingModel
-from analysis.soc.scaling_chart import scaling_figure
+from analysis.soc.models.comparison import compare
+from analysis.soc.models.marker import Marker, typical_markers
+from analysis.soc.models.performance import Ceilings, PerformanceModel
+from analysis.soc.models.power import PowerModel
+from analysis.soc.models.scaling import USUAL_STUDIES, ScalingModel
 
 SIGNATURES = {".png": b"\x89PNG", ".svg": b"<?xml"}
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from analysis.soc.chips import find_chip, library
-from analysis.soc.comparison import compare
-from analysis.soc.designs import DESIGNS
+from analysis.soc.chip.designs import DESIGNS
+from analysis.soc.chip.precision import Precision
+from analysis.soc.chip.public_chips import find_chip, library
 from analysis.soc.errors import ConfigError
-from analysis.soc.performance import PerformanceModel
-from analysis.soc.precision import Precision
+from analysis.soc.models.comparison import compare
+from analysis.soc.models.performance import PerformanceModel
 
 CHIPS = list(library().values())
 

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from analysis.soc.config import (
+from analysis.soc.chip.config import (
     KEYS,
     ChipletConfig,
     OpsPerCycle,
     SMConfig,
     SoCConfig,
 )
-from analysis.soc.config_file import config_text, read_config
-from analysis.soc.designs import BASELINE, DESIGNS
+from analysis.soc.chip.config_file import config_text, read_config
+from analysis.soc.chip.designs import BASELINE, DESIGNS
+from analysis.soc.chip.precision import Precision
+from analysis.soc.chip.technology import Technology
 from analysis.soc.errors import ConfigError, ThermalRunawayError
-from analysis.soc.precision import Precision
-from analysis.soc.technology import Technology
 from farm.errors import UsageError
 
 

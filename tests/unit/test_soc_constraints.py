@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.soc.constraints import Constraint
-from analysis.soc.evaluation import DesignColumns, Setting
+from analysis.soc.explore.constraints import Constraint
+from analysis.soc.explore.evaluation import DesignColumns, Setting
 from farm.errors import UsageError
 
 DESIGNS = DesignColumns(

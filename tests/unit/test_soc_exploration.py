@@ -11,16 +11,16 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.soc import design_space
-from analysis.soc.constraints import Constraint
-from analysis.soc.design_file import open_table
-from analysis.soc.design_space import DeclaredSpace, require_designs
-from analysis.soc.evaluation import DesignColumns, Floats, Setting
-from analysis.soc.exploration import Design, Exploration, Question, design_at, explore
-from analysis.soc.metrics import METRICS, Goal
-from analysis.soc.power import PowerSemantics
-from analysis.soc.recommendation import recommend
-from analysis.soc.search import search
+from analysis.soc.explore import design_space
+from analysis.soc.explore.constraints import Constraint
+from analysis.soc.explore.design_file import open_table
+from analysis.soc.explore.design_space import DeclaredSpace, require_designs
+from analysis.soc.explore.evaluation import DesignColumns, Floats, Setting
+from analysis.soc.explore.exploration import Design, Exploration, Question, design_at, explore
+from analysis.soc.explore.metrics import METRICS, Goal
+from analysis.soc.explore.recommendation import recommend
+from analysis.soc.explore.search import search
+from analysis.soc.models.power import PowerSemantics
 from farm.errors import UsageError
 from sweeps import matmul
 from sweeps.axis import Axis
@@ -193,7 +193,7 @@ def test_equals_in_every_goal_are_all_on_the_front_and_the_first_is_best() -> No
 
 
 def test_the_sample_is_spread_over_the_space(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis.soc.exploration.SAMPLE_DESIGNS", 100)
+    monkeypatch.setattr("analysis.soc.explore.exploration.SAMPLE_DESIGNS", 100)
     monkeypatch.setattr(design_space, "CHUNK_DESIGNS", 61)
     asked = question("density_tflops_mm2,total_power_w", *TEXTS)
     found = explore(DeclaredSpace(SMALL), asked, Setting())

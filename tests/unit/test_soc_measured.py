@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.soc.assessment import assess
-from analysis.soc.ceilings import measured_ceilings
-from analysis.soc.chips import find_chip
+from analysis.soc.chip.precision import Precision
+from analysis.soc.chip.public_chips import find_chip
 from analysis.soc.errors import ConfigError
-from analysis.soc.estimate import quantile_estimate
-from analysis.soc.gemm_records import read_gemm_records
-from analysis.soc.measured import read_sweep
-from analysis.soc.measured_sources import above_note, markers_of, read_ops, read_sources
-from analysis.soc.performance import Ceilings
-from analysis.soc.precision import Precision
+from analysis.soc.measured.assessment import assess
+from analysis.soc.measured.ceilings import measured_ceilings
+from analysis.soc.measured.estimate import quantile_estimate
+from analysis.soc.measured.gemm_records import read_gemm_records
+from analysis.soc.measured.measured_ops import read_sweep
+from analysis.soc.measured.sources import above_note, markers_of, read_ops, read_sources
+from analysis.soc.models.performance import Ceilings
 from farm.errors import FormatError, UsageError
 from farm.generation import Plan, open_or_generate
 from sweeps import matmul

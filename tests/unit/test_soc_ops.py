@@ -6,9 +6,16 @@ import math
 
 import pytest
 
+from analysis.soc.chip.precision import Precision
 from analysis.soc.errors import ConfigError
-from analysis.soc.ops import Attention, AttentionAlgorithm, ElementWise, Gemm, Op, Reduction
-from analysis.soc.precision import Precision
+from analysis.soc.workload.ops import (
+    Attention,
+    AttentionAlgorithm,
+    ElementWise,
+    Gemm,
+    Op,
+    Reduction,
+)
 
 MUCH = math.inf
 

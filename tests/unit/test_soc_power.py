@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from analysis.soc import formulas
-from analysis.soc.config import SoCConfig
-from analysis.soc.designs import BASELINE, DESIGNS
+from analysis.soc.chip import formulas
+from analysis.soc.chip.config import SoCConfig
+from analysis.soc.chip.designs import BASELINE, DESIGNS
+from analysis.soc.chip.precision import Precision
+from analysis.soc.chip.technology import Technology
 from analysis.soc.errors import ConfigError, ThermalRunawayError
-from analysis.soc.power import PART_NAMES, PowerModel
-from analysis.soc.precision import Precision
-from analysis.soc.summary import summarize
-from analysis.soc.technology import Technology
+from analysis.soc.models.power import PART_NAMES, PowerModel
+from analysis.soc.models.summary import summarize
 
 
 def test_the_voltage_is_a_floor_and_then_a_line() -> None:

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from analysis.soc import formulas
-from analysis.soc.chips import find_chip
-from analysis.soc.config import SoCConfig
-from analysis.soc.designs import (
+from analysis.soc.chip import formulas
+from analysis.soc.chip.config import SoCConfig
+from analysis.soc.chip.designs import (
     BASELINE,
     DESIGNS,
     TARGET_DENSITY_TFLOPS_MM2,
     TARGET_POWER_W,
 )
-from analysis.soc.performance import PerformanceModel
-from analysis.soc.power import PowerModel
-from analysis.soc.precision import Precision
-from analysis.soc.scaling import ScalingModel
+from analysis.soc.chip.precision import Precision
+from analysis.soc.chip.public_chips import find_chip
+from analysis.soc.models.performance import PerformanceModel
+from analysis.soc.models.power import PowerModel
+from analysis.soc.models.scaling import ScalingModel
 
 PUBLISHED = {
     "baseline": (0.041, 267),

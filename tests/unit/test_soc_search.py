@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from analysis.soc.constraints import Constraint
-from analysis.soc.design_space import DeclaredSpace
-from analysis.soc.evaluation import Setting
-from analysis.soc.exploration import Question, explore
-from analysis.soc.metrics import Goal
-from analysis.soc.search import search
+from analysis.soc.explore.constraints import Constraint
+from analysis.soc.explore.design_space import DeclaredSpace
+from analysis.soc.explore.evaluation import Setting
+from analysis.soc.explore.exploration import Question, explore
+from analysis.soc.explore.metrics import Goal
+from analysis.soc.explore.search import search
 from farm.errors import UsageError
 from sweeps.limits import limited
 from sweeps.soc_design import SWEEP

@@ -8,17 +8,17 @@ import sys
 import numpy as np
 import pytest
 
-from analysis.soc.config import SoCConfig
-from analysis.soc.designs import DESIGNS
-from analysis.soc.evaluation import Setting
-from analysis.soc.power import PowerModel, PowerSemantics
-from analysis.soc.sensitivity import (
+from analysis.soc.chip.config import SoCConfig
+from analysis.soc.chip.designs import DESIGNS
+from analysis.soc.explore.evaluation import Setting
+from analysis.soc.explore.sensitivity import (
     USUAL_PARAMETERS,
     ParameterRange,
     one_at_a_time,
     usual_range,
 )
-from analysis.soc.sobol import sobol_indices
+from analysis.soc.explore.sobol import sobol_indices
+from analysis.soc.models.power import PowerModel, PowerSemantics
 from farm.errors import UsageError
 
 REFERENCE = Setting(semantics=PowerSemantics.REFERENCE)

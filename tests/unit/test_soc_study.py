@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.soc.designs import DESIGNS
+from analysis.soc.chip.designs import DESIGNS
 from analysis.soc.errors import ConfigError
-from analysis.soc.study import Study
-from analysis.soc.workload_argument import DEFAULT_WORKLOAD, described, parse_workload
+from analysis.soc.explore.study import Study
+from analysis.soc.workload.argument import DEFAULT_WORKLOAD, described, parse_workload
 from farm.errors import FormatError, UsageError
 from sweeps.limits import limited
 from sweeps.soc_design import SWEEP

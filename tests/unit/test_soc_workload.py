@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from analysis.soc.chips import find_chip
-from analysis.soc.config import SoCConfig
+from analysis.soc.chip.config import SoCConfig
+from analysis.soc.chip.precision import Precision
+from analysis.soc.chip.public_chips import find_chip
 from analysis.soc.errors import ConfigError
-from analysis.soc.machine import Machine, Reach, read_reach
-from analysis.soc.ops import Attention, AttentionAlgorithm, ElementWise, Gemm, Reduction
-from analysis.soc.performance import Ceilings
-from analysis.soc.power import PowerModel
-from analysis.soc.precision import Precision
-from analysis.soc.workload import Workload
-from analysis.soc.workload_analysis import WorkloadAnalysis
+from analysis.soc.models.performance import Ceilings
+from analysis.soc.models.power import PowerModel
+from analysis.soc.workload.analysis import WorkloadAnalysis
+from analysis.soc.workload.machine import Machine, Reach, read_reach
+from analysis.soc.workload.ops import Attention, AttentionAlgorithm, ElementWise, Gemm, Reduction
+from analysis.soc.workload.workload import Workload
 from farm.errors import FormatError
 
 TEXT = """

@@ -1,0 +1,1 @@
+"""Pictures of the SoC models, for slides."""

@@ -1,0 +1,1 @@
+"""A chip and its numbers: configurations, public chips, and every formula once."""

@@ -1,0 +1,1 @@
+"""Many chips: design spaces, constraints, Pareto fronts, search, sensitivity."""

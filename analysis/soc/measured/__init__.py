@@ -1,0 +1,1 @@
+"""What was measured: ops under a roofline, ceilings of a machine, calibration."""

@@ -1,0 +1,1 @@
+"""Models of one chip: its roofline, power, scaling, and chips side by side."""
