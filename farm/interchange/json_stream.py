@@ -76,7 +76,11 @@ class JsonStream:
         self._text, self._at, self._is_ended = "", 0, False
         self._line, self._column = 1, 1
         self._is_ascii, self._indent = True, None
-        self._fill()
+        try:
+            self._fill()
+        except BaseException:
+            self._file.close()
+            raise
         if match := _INDENTED.match(self._text):
             self._indent = len(match[1])
 
