@@ -77,6 +77,21 @@ def ridge_point(peak_tflops: Number, bandwidth_gb_s: Number) -> Number:
     return peak_tflops / bandwidth_gb_s * 1e3
 
 
+def compute_time_s(flops: Number, peak_tflops: Number) -> Number:
+    """Time of computing alone, at a peak."""
+    return flops * 1e-12 / peak_tflops
+
+
+def memory_time_s(n_bytes: Number, bandwidth_gb_s: Number) -> Number:
+    """Time of moving data alone, at a bandwidth."""
+    return n_bytes * 1e-9 / bandwidth_gb_s
+
+
+def op_time_s(compute_s: Number, memory_s: Number, overhead_s: Number = 0.0) -> Number:
+    """Time of an operation: overhead, then computing and moving data at once."""
+    return overhead_s + np.maximum(compute_s, memory_s)
+
+
 @dataclass(frozen=True, eq=False)
 class PowerParts:
     """Where the watts go; numbers, or arrays of one shape.

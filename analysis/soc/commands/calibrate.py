@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from analysis.soc.commands.options import PlotOption, checked_plot, chosen, show
+from analysis.console import say, show
+from analysis.soc.commands.options import PlotOption, checked_plot, chosen
 from farm.cli.options import JsonOption
 from farm.errors import UsageError
 
@@ -90,7 +91,7 @@ def calibrate(
         typer.echo()
         show(_worst_table(read, one, name))
     for note in _notes(read, assessments):
-        typer.echo(f"\n{note}")
+        say(f"\n{note}")
     if plot is not None:
         typer.echo(f"\nwrote {plot}")
 

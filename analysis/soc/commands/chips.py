@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from analysis.soc.commands.options import show
+from analysis.console import say, show
 from farm.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -42,11 +42,12 @@ def chips(as_json: JsonOption = False) -> None:
         return
     typer.echo(f"published designs: {', '.join(DESIGNS)}\n")
     show(_table())
-    typer.echo("\n* its structure is public too: power, scaling and --set work on it\n\nsources")
+    say("\n* its structure is public too: power, scaling and --set work on it\n\nsources")
     for chip in library().values():
-        typer.echo(f"{chip.name}")
+        also = f", also {', '.join(chip.aliases)}" if chip.aliases else ""
+        typer.echo(f"{chip.name}{also}: {chip.title}")
         for source in chip.sources:
-            typer.echo(f"  {source}")
+            say(f"  {source}")
 
 
 def _table() -> Table:
@@ -57,20 +58,21 @@ def _table() -> Table:
     from analysis.soc.chip.public_chips import library
     from analysis.soc.numerals import number_text
 
-    shown = (Precision.FP64, Precision.FP32, Precision.BF16, Precision.FP16, Precision.FP8)
-    table = Table(title="public chips", title_justify="left", box=None, pad_edge=False)
+    shown = [p for p in reversed(Precision) if any(p in c.peak_tflops for c in library().values())]
+    table = Table(
+        title="public chips: dense peaks in TFLOPS, of integers in TOPS",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
     table.add_column("name")
-    table.add_column("also")
-    for precision in shown:
-        table.add_column(f"{precision} TFLOPS", justify="right")
-    for name in ("INT8 TOPS", "memory GB/s", "TDP W", "die mm²"):
+    for name in (*shown, "memory GB/s", "TDP W", "die mm²"):
         table.add_column(name, justify="right")
     for chip in library().values():
-        peaks = [chip.peak_tflops.get(precision) for precision in (*shown, Precision.INT8)]
+        peaks = [chip.peak_tflops.get(precision) for precision in shown]
         memory = next(iter(chip.memory_levels.values()))
         table.add_row(
             escape(chip.name) + ("*" if chip.design else ""),
-            escape(", ".join(chip.aliases)),
             *("-" if x is None else number_text(x) for x in peaks),
             number_text(memory),
             *("-" if x is None else number_text(x) for x in (chip.tdp_w, chip.die_area_mm2)),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.soc.commands.options import PlotOption, PowerOption, checked_plot, chosen, show
+from analysis.console import say, show
+from analysis.soc.commands.options import PlotOption, PowerOption, checked_plot, chosen
 from farm.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def compare(
     show(_table(comparison))
     for entry in comparison.entries:
         if entry.reason:
-            typer.echo(f"\n{entry.reason}")
+            say(f"\n{entry.reason}")
     if comparison.checks:
         typer.echo()
         show(_check_table(comparison))

@@ -11,7 +11,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from analysis.soc.commands.options import show
+from analysis.console import say, show
 from analysis.soc.explore.design_space import DesignSource
 from analysis.soc.explore.evaluation import DesignColumns, Setting
 from analysis.soc.explore.exploration import Exploration
@@ -126,11 +126,11 @@ def print_exploration(
 ) -> None:
     """Print counts, constraints, the front and the recommendation."""
     rate = found.n_designs / max(found.wall_s, 1e-9)
-    typer.echo(
+    say(
         f"{source.label}: {source.n_candidates:,} candidates, {found.n_designs:,} designs, "
         f"{found.n_feasible:,} feasible ({found.wall_s:.2f} s, {rate / 1e6:.1f} million/s)"
     )
-    typer.echo(conditions(source, setting))
+    say(conditions(source, setting))
     for reason, n in source.dropped.items():
         if n:
             typer.echo(f"  {n:>14,}  {reason}")
@@ -140,7 +140,7 @@ def print_exploration(
         show(_front_table(found, [axis.name for axis in source.sweep.axes]))
     typer.echo("")
     for sentence in advice.words() if advice is not None else _why_nothing(found):
-        typer.echo(f"- {sentence}")
+        say(f"- {sentence}")
 
 
 def _constraint_table(found: Exploration) -> Table:
@@ -207,12 +207,12 @@ def print_search(
     source: DesignSource, setting: Setting, found: SearchResult, advice: Recommendation | None
 ) -> None:
     """Print what was looked at and the recommendation."""
-    typer.echo(
+    say(
         f"{source.label}: {found.n_candidates:,} candidates; {found.n_proposed:,} proposed "
         f"({found.n_feasible:,} feasible), {found.n_climbed:,} looked at in climbs, "
         f"seed {found.seed} ({found.wall_s:.2f} s)"
     )
-    typer.echo(f"{conditions(source, setting)}\n")
+    say(f"{conditions(source, setting)}\n")
     sentences = ["No feasible design was found: relax a constraint, or give more --trials."]
     for sentence in advice.words() if advice is not None else sentences:
-        typer.echo(f"- {sentence}")
+        say(f"- {sentence}")

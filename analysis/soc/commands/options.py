@@ -10,8 +10,6 @@ import typer
 from farm.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from analysis.soc.chip.config import SoCConfig
     from analysis.soc.chip.precision import Precision
     from analysis.soc.chip.public_chips import Chip
@@ -160,11 +158,3 @@ def checked_plot(path: Path | None) -> Path | None:
 
         check_path(path)
     return path
-
-
-def show(table: Table) -> None:
-    """Print a table; never wrapped where a program may read it."""
-    from rich.console import Console
-
-    console = Console()
-    console.print(table) if console.is_terminal else Console(width=500).print(table)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from analysis.console import say, show
 from analysis.soc.commands.options import (
     ChipOption,
     ConfigOption,
@@ -16,7 +17,6 @@ from analysis.soc.commands.options import (
     checked_plot,
     chosen_precision,
     chosen_soc,
-    show,
 )
 from farm.cli.options import JsonOption
 from farm.errors import UsageError
@@ -87,7 +87,7 @@ def power(
         )
         return
     show(_table(model, shares, parts))
-    typer.echo(f"\n{_closing(model, parts[-1])}")
+    say(f"\n{_closing(model, parts[-1])}")
     if plot is not None:
         typer.echo(f"wrote {plot}")
 

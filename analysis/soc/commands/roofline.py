@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from analysis.console import show
 from analysis.soc.commands.options import (
     ChipOption,
     ConfigOption,
@@ -17,7 +18,6 @@ from analysis.soc.commands.options import (
     checked_plot,
     chosen_processor,
     parse_precisions,
-    show,
 )
 from farm.cli.options import JsonOption
 from farm.errors import UsageError

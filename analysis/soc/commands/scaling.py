@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from analysis.console import say, show
 from analysis.soc.commands.options import (
     ChipOption,
     ConfigOption,
@@ -16,7 +17,6 @@ from analysis.soc.commands.options import (
     checked_plot,
     chosen_precision,
     chosen_soc,
-    show,
 )
 from farm.cli.options import JsonOption
 from farm.errors import UsageError
@@ -90,7 +90,7 @@ def scaling(
         typer.echo()
     reasons = {s.reason for study in studies for s in study.summaries if s.reason}
     if reasons:
-        typer.echo(f"where there is no power: {min(reasons)}")
+        say(f"where there is no power: {min(reasons)}")
     if plot is not None:
         typer.echo(f"wrote {plot}")
 

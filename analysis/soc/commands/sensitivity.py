@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from analysis.console import say, show
 from analysis.soc.commands.options import (
     ChipOption,
     ConfigOption,
@@ -17,7 +18,6 @@ from analysis.soc.commands.options import (
     SetOption,
     checked_plot,
     chosen_soc,
-    show,
 )
 from farm.cli.options import JsonOption
 from farm.errors import UsageError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from analysis.soc.explore.sensitivity import Sensitivity
     from analysis.soc.explore.sobol import SobolIndices
 
+_PAIRS_SHOWN = 3
 DEFAULT_METRICS = "density_tflops_mm2,total_power_w"
 
 
@@ -214,7 +215,7 @@ def _print_sobol(found: SobolIndices) -> None:
     from analysis.units import percent, significant
 
     spread = f"{significant(found.mean, 4)} ± {significant(found.std, 3)} {unit_of(found.metric)}"
-    typer.echo(f"{found.metric}: {spread.rstrip()} over {found.n_evaluations:,} designs")
+    say(f"{found.metric}: {spread.rstrip()} over {found.n_evaluations:,} designs")
     table = Table(
         title="Sobol indices",
         title_justify="left",
@@ -231,13 +232,11 @@ def _print_sobol(found: SobolIndices) -> None:
             f"{found.total[i]:.3f} ± {found.total_margin[i]:.3f}",
         )
     show(table)
-    known = [pair for pair in found.pairs() if abs(pair[2]) > pair[3]]
-    for a, b, index, margin in known:
-        typer.echo(f"interaction {a} x {b}: {index:.3f} ± {margin:.3f}")
-    if not known:
-        typer.echo("no interaction of two parameters can be told apart from 0")
+    for a, b, index, margin in found.pairs()[:_PAIRS_SHOWN]:
+        doubt = "" if abs(index) > margin else ", not told apart from 0"
+        say(f"interaction {a} x {b}: {index:.3f} ± {margin:.3f}{doubt}")
     if found.n_censored:
-        typer.echo(
+        say(
             f"{found.n_censored:,} designs ({percent(found.n_censored / found.n_evaluations)}) get "
             f"hotter than any cooling holds: they count as the most extreme of the others"
         )

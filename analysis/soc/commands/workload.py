@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from analysis.console import say, show
 from analysis.soc.commands.options import (
     ChipOption,
     ConfigOption,
@@ -15,7 +16,6 @@ from analysis.soc.commands.options import (
     SetOption,
     checked_plot,
     chosen_processor,
-    show,
 )
 from farm.cli.options import JsonOption
 
@@ -78,9 +78,9 @@ def workload(
     show(_table(analysis))
     typer.echo()
     for sentence in analysis.words():
-        typer.echo(sentence)
+        say(sentence)
     if analysis.energy_j is None:
-        typer.echo(
+        say(
             f"No energy: the structure of {machine.processor.name} is not public, so its power "
             f"cannot be modelled."
         )
@@ -96,7 +96,7 @@ def _table(analysis: WorkloadAnalysis) -> Table:
 
     title = f"{analysis.workload.name} on {analysis.machine.processor.name}"
     table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False)
-    table.add_column("op", footer="total")
+    table.add_column("op")
     table.add_column("precision")
     for name in ("runs", "flop", "bytes", "flop/byte", "time", "of all", "energy"):
         table.add_column(name, justify="right")

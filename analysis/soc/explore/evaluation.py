@@ -138,13 +138,13 @@ class DesignColumns(Mapping[str, Floats]):
                 technology=setting.base.technology,
             )
 
-    def op_time_ns(self, op: Op) -> formulas.Number:
-        """Time of one run of an operation: the longer of computing and of moving data."""
-        # 1e12 operations per s are 1e3 per ns; 1e9 bytes per s are 1 per ns.
-        memory_ns = self._bytes_moved(op) / self.number("hbm_bandwidth_gb_s")
+    def op_time_s(self, op: Op) -> formulas.Number:
+        """Time of one run of an operation; what computes nothing needs no peak."""
+        memory_s = formulas.memory_time_s(self._bytes_moved(op), self.number("hbm_bandwidth_gb_s"))
         if not op.flops:
-            return memory_ns
-        return np.maximum(op.flops * 1e-3 / self.peak_tflops(op.precision), memory_ns)
+            return memory_s
+        compute_s = formulas.compute_time_s(op.flops, self.peak_tflops(op.precision))
+        return formulas.op_time_s(compute_s, memory_s)
 
     def _bytes_moved(self, op: Op) -> formulas.Number:
         # Traffic depends on the cache alone, and a space has few sizes of it.
@@ -159,7 +159,7 @@ def _density(d: DesignColumns) -> formulas.Number:
 
 
 def _time_ns(d: DesignColumns) -> formulas.Number:
-    return sum(op.count * d.op_time_ns(op) for op in d.setting.workload.ops)
+    return 1e9 * sum(op.count * d.op_time_s(op) for op in d.setting.workload.ops)
 
 
 _COMPUTE: dict[str, Callable[[DesignColumns], formulas.Number]] = {

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analysis.soc.chip import formulas
 from analysis.soc.chip.precision import Precision
 from analysis.soc.measured.calibration import BOUNDS, Calibration, IdealTimes, calibrate
 from analysis.soc.measured.measured_ops import Floats, MeasuredOps
@@ -125,23 +126,24 @@ def _assess(ops: MeasuredOps, dtype: str, processor: Processor, cache_bytes: flo
     rows = ops.rows_of(dtype)
     flops, n_bytes, time_s = ops.flops[rows], ops.bytes_moved[rows], ops.time_s[rows]
     precision = ops.precision(dtype) if np.any(flops > 0) else None
-    peak_flops_s = np.inf if precision is None else processor.peak_compute(precision) * 1e12
-    bandwidth_bytes_s = PerformanceModel(processor).bandwidth_gb_s() * 1e9
+    peak_tflops = np.inf if precision is None else processor.peak_compute(precision)
+    bandwidth_gb_s = PerformanceModel(processor).bandwidth_gb_s()
     ideal = IdealTimes(
-        compute_s=flops / peak_flops_s,
-        traffic_s=n_bytes / bandwidth_bytes_s,
+        compute_s=np.asarray(formulas.compute_time_s(flops, peak_tflops)),
+        traffic_s=np.asarray(formulas.memory_time_s(n_bytes, bandwidth_gb_s)),
         is_resident=n_bytes <= cache_bytes,
     )
     calibration = calibrate(ideal, time_s, ops.cluster[rows])
-    from_memory_s = np.maximum(n_bytes - cache_bytes, 0) / bandwidth_bytes_s
+    least_traffic = np.maximum(n_bytes - cache_bytes, 0)
+    from_memory_s = formulas.memory_time_s(least_traffic, bandwidth_gb_s)
     return Assessment(
         source=ops.source,
         dtype=dtype,
         precision=precision,
         rows=rows,
         ideal=ideal,
-        efficiency=np.maximum(ideal.compute_s, ideal.traffic_s) / time_s,
-        is_impossible=np.maximum(ideal.compute_s, from_memory_s) > (1 + NOISE) * time_s,
+        efficiency=formulas.op_time_s(ideal.compute_s, ideal.traffic_s) / time_s,
+        is_impossible=formulas.op_time_s(ideal.compute_s, from_memory_s) > (1 + NOISE) * time_s,
         calibration=calibration,
         bound=calibration.bounds(ideal),
         slowdown=time_s / calibration.predicted_s(ideal),

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from analysis.soc.chip import formulas
 from analysis.soc.chip.config import SoCConfig
 from analysis.soc.chip.precision import Precision
 from analysis.soc.chip.public_chips import Chip
@@ -60,7 +61,7 @@ class OpTime:
     @property
     def time_s(self) -> float:
         """Overhead, then the longer of computing and moving data."""
-        return self.overhead_s + max(self.compute_s, self.memory_s)
+        return float(formulas.op_time_s(self.compute_s, self.memory_s, self.overhead_s))
 
     @property
     def bound(self) -> str:
@@ -127,13 +128,13 @@ class Machine:
         flops, n_bytes = op.flops, op.bytes_moved(self.cache_bytes * self.scale["cache"])
         compute_s = 0.0
         if flops:
-            peak_flops_s = self.processor.peak_compute(op.precision) * 1e12
-            compute_s = flops / (peak_flops_s * self.scale["compute"] * reach.compute)
+            peak_tflops = self._peak_tflops(op.precision) * reach.compute
+            compute_s = float(formulas.compute_time_s(flops, peak_tflops))
         return OpTime(
             flops=flops,
             n_bytes=n_bytes,
             compute_s=compute_s,
-            memory_s=n_bytes / (self.bandwidth_gb_s * 1e9 * reach.memory),
+            memory_s=float(formulas.memory_time_s(n_bytes, self.bandwidth_gb_s * reach.memory)),
             overhead_s=reach.overhead_s / self.scale["overhead"],
         )
 
@@ -147,18 +148,19 @@ class Machine:
         """
         if self.soc is None:
             return None
-        compute = spent.flops / spent.time_s / (self._peak_flops_s(op.precision))
-        memory = spent.n_bytes / spent.time_s / (self.bandwidth_gb_s * 1e9)
+        compute = 0.0
+        if spent.flops:
+            at_peak_s = formulas.compute_time_s(spent.flops, self._peak_tflops(op.precision))
+            compute = float(at_peak_s / spent.time_s)
+        memory = float(formulas.memory_time_s(spent.n_bytes, self.bandwidth_gb_s) / spent.time_s)
         precision = op.precision if op.precision in self.soc.precisions else None
         parts = PowerModel(self.soc).parts(
             min(1.0, compute), precision, memory_utilization=min(1.0, memory)
         )
         return float(parts.total_w)
 
-    def _peak_flops_s(self, precision: Precision) -> float:
-        if precision not in self.processor.precisions:
-            return math.inf
-        return self.processor.peak_compute(precision) * self.scale["compute"] * 1e12
+    def _peak_tflops(self, precision: Precision) -> float:
+        return self.processor.peak_compute(precision) * self.scale["compute"]
 
 
 def read_reach(path: Path) -> dict[Precision, Reach]:
