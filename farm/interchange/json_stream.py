@@ -105,8 +105,7 @@ class JsonStream:
     def peek(self) -> str:
         """Return the next character that is no white space; empty at the end of the file."""
         while True:
-            match = _SPACE.match(self._text, self._at)
-            at = match.end() if match else self._at
+            at = _SPACE.match(self._text, self._at).end()  # type: ignore[union-attr] # matches ""
             if at < len(self._text) or not self._fill():
                 self._at = at
                 return self._text[at : at + 1]

@@ -41,13 +41,14 @@ from farm.store.checksum import sealed, unsealed
 from farm.store.files import Files, StoreAccess
 
 FOLDER = "foreign"
-PIECE_ROWS = 1 << 14
+PIECE_ROWS = 1 << 13
 """Records per file: what an export holds in memory at a time."""
 
 Path_ = tuple[str | int, ...]
 Leaves = dict[Path_, Any]
 
 _FOOTER_KEY = b"sweepfarm.foreign"
+_CONTAINERS = frozenset({dict, list})
 _MOST_LEVELS = 3
 _MOST_ITEMS = 64
 _INT64_MAX = 2**63 - 1
@@ -81,9 +82,16 @@ class FileFacts:
 
 def leaves_of(record: Any) -> Leaves:
     """Take a record apart into its leaves, in order."""
+    if type(record) is dict and _CONTAINERS.isdisjoint(map(type, record.values())):
+        return dict(zip(_flat_layout(tuple(record)), record.values(), strict=True))
     leaves: Leaves = {}
     _collect(record, (), leaves)
     return leaves
+
+
+@lru_cache(maxsize=1 << 10)
+def _flat_layout(names: tuple[str, ...]) -> tuple[Path_, ...]:
+    return tuple((name,) for name in names)
 
 
 def _collect(value: Any, path: Path_, leaves: Leaves) -> None:
@@ -135,13 +143,16 @@ class LeafTypes:
             If a text, or two keys beside each other, cannot be stored.
         """
         for path, value in leaves.items():
-            known = self._types.get(path)
-            if known is None:
-                known = self._types[path] = set()
-                if pointer(path) in self._pointers:
-                    raise ValueError(f"two of its entries are called {pointer(path)}")
-                self._pointers.add(pointer(path))
-            known.add(_type_name(value))
+            name = _type_name(value)
+            if path not in self._types:
+                self._begin(path)
+            self._types[path].add(name)
+
+    def _begin(self, path: Path_) -> None:
+        if pointer(path) in self._pointers:
+            raise ValueError(f"two of its entries are called {pointer(path)}")
+        self._pointers.add(pointer(path))
+        self._types[path] = set()
 
     @property
     def schema(self) -> pa.Schema:
@@ -162,20 +173,18 @@ class LeafTypes:
 
 
 def _type_name(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case str():
-            if not value.isascii():
-                value.encode()  # half a surrogate pair is a ValueError here, as it is in Arrow
-            return "str"
-        case int() if abs(value) > _INT64_MAX:
-            return "json"
-    return type(value).__name__
+    kind = type(value)
+    if kind is str:
+        if not value.isascii():
+            value.encode()  # half a surrogate pair is a ValueError here, as it is in Arrow
+        return "str"
+    if kind is int and abs(value) > _INT64_MAX:
+        return "json"
+    return "" if value is None else kind.__name__
 
 
 def _field(path: Path_, types: set[str]) -> pa.Field:
-    (only, *more) = sorted(types - {""}) or ["json"]
+    (only, *more) = sorted(types - {""}) or ["str"]
     if more or only not in _TYPES:
         return pa.field(pointer(path), pa.string(), metadata={"json": "1"})
     return pa.field(pointer(path), _TYPES[only])

@@ -69,9 +69,7 @@ _ENTRIES: dict[str, tuple[str, Reader, str]] = {
 
 def is_reshard(entries: Mapping[str, Any]) -> bool:
     """Whether a vector is one of the branch's reshard sweep."""
-    return entries.get("sweep_name") == MODULE and all(
-        isinstance(entries.get(name), str) for name in _ENTRIES
-    )
+    return entries.get("sweep_name") == MODULE and _ENTRIES.keys() <= entries.keys()
 
 
 def params_of(entries: Mapping[str, str]) -> dict[str, Value]:

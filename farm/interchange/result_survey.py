@@ -14,14 +14,16 @@ import numpy.typing as npt
 from farm.errors import FormatError
 from farm.interchange.input_files import InputFile, ReadProgress
 from farm.interchange.record_table import FileFacts, LeafTypes, leaves_of
-from farm.interchange.result_file import Result, ResultFile, generation_of, judge
+from farm.interchange.result_file import MAIN, Result, ResultFile, generation_of, judge
 from farm.interchange.vector_survey import digest_of
 from farm.outcome import Status
 
 _MOST_REASON_CHARACTERS = 2000
 _STATUSES = list(Status)
 
-Ints = npt.NDArray[np.int64]
+_BLOCK = 1 << 16
+
+Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
 
@@ -100,7 +102,8 @@ class ResultSurvey:
         self._means.append(result.mean_ns)
         self._stds.append(result.std_ns)
         self._runs.append(result.n_runs)
-        self._starts.append(result.started_us)
+        if self.generation == MAIN:  # the other one tells no times
+            self._starts.append(result.started_us)
         self._reasons.append(self.reasons.setdefault(reason, len(self.reasons)))
         self._lists.append(result.is_list)
         self._untrusted.append(result.is_untrusted)
@@ -109,10 +112,14 @@ class ResultSurvey:
     def index(self) -> Ints:
         """Vector of each record, -1 where the sweep has none, shape (records,)."""
         digests = np.frombuffer(self._digests, np.uint64)
-        order = np.argsort(self.known, kind="stable")
-        at = np.searchsorted(self.known, digests, sorter=order)
-        found = order[np.minimum(at, len(order) - 1)]
-        return np.where(self.known[found] == digests, found, -1).astype(np.int64)
+        order = np.argsort(self.known, kind="stable").astype(np.int32)
+        index = np.empty(len(digests), np.int32)
+        for start in range(0, len(digests), _BLOCK):
+            block = digests[start : start + _BLOCK]
+            at = np.searchsorted(self.known, block, sorter=order)
+            found = order[np.minimum(at, len(order) - 1)]
+            index[start : start + _BLOCK] = np.where(self.known[found] == block, found, -1)
+        return index
 
     @cached_property
     def n_runs(self) -> int:
@@ -130,18 +137,19 @@ class ResultSurvey:
     @cached_property
     def last(self) -> Ints:
         """Record that counts for each vector, -1 where there is none, shape (vectors,)."""
-        last = np.full(len(self.known), -1, np.int64)
-        is_known = self.index >= 0
+        last = np.full(len(self.known), -1, np.int32)
+        known = np.flatnonzero(self.index >= 0).astype(np.int32)
         # Of several assignments to one place NumPy keeps the last.
-        last[self.index[is_known]] = np.flatnonzero(is_known)
+        last[self.index[known]] = known
         return last
 
     def findings(self) -> list[Finding]:
         """Say what is wrong."""
         index = self.index
         is_known = index >= 0
-        counts = np.bincount(index[is_known], minlength=len(self.known))
-        is_superseded = is_known & (self.last[np.maximum(index, 0)] != np.arange(len(index)))
+        is_missing = self.last < 0
+        is_superseded = is_known.copy()
+        is_superseded[self.last[~is_missing]] = False
         runs = self.n_runs
         checks = [
             (~is_known, "results of vectors that are not in the sweep: kept as records only"),
@@ -165,10 +173,10 @@ class ResultSurvey:
             for mask, what in checks
             if mask.any()
         ]
-        if (counts == 0).any():
-            n = int((counts == 0).sum())
-            example = f"vector number {int(np.argmax(counts == 0)):,}"
-            found.append(Finding(n, f"of {len(counts):,} vectors have no result", example))
+        if is_missing.any():
+            n = int(is_missing.sum())
+            example = f"vector number {int(np.argmax(is_missing)):,}"
+            found.append(Finding(n, f"of {len(is_missing):,} vectors have no result", example))
         return found
 
     def _place(self, record: int) -> str:
@@ -202,8 +210,13 @@ class ResultSurvey:
             reasons,
             np.frombuffer(self._means, np.float64)[at],
             np.frombuffer(self._stds, np.float64)[at],
-            np.where(has, np.frombuffer(self._starts, np.int64)[at], -1),
+            np.where(has, self._started_us(at), -1),
         )
+
+    def _started_us(self, records: Ints) -> npt.NDArray[np.int64]:
+        if not self._starts:
+            return np.full(len(records), -1, np.int64)
+        return np.frombuffer(self._starts, np.int64)[records]
 
 
 @dataclass(frozen=True)
@@ -227,7 +240,7 @@ class VectorResults:
     reasons: list[str]
     mean_ns: Floats
     std_ns: Floats
-    started_us: Ints
+    started_us: npt.NDArray[np.int64]
 
 
 def survey(

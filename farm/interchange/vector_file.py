@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from farm.errors import FormatError
@@ -40,28 +39,30 @@ class VectorRecord:
         Where it stands.
     entries : Mapping
         Parameters and bookkeeping.
+    generation : str
+        ``branch`` or ``main``.
+    is_reshard : bool
+        Whether it is a vector of the sweep ``reshard``.
     """
 
     suite: str
     key: str
     entries: Mapping[str, Any]
+    generation: str
+    is_reshard: bool
+
+    @staticmethod
+    def of(suite: str, key: str, entries: Mapping[str, Any]) -> VectorRecord:
+        """Make a vector, finding out its generation."""
+        kinds = {type(value) for name, value in entries.items() if name != "tag"}
+        is_branch = kinds == {str} and entries.get("validity", "").startswith("VectorValidity.")
+        is_reshard = is_branch and reshard_entries.is_reshard(entries)
+        return VectorRecord(suite, key, entries, BRANCH if is_branch else MAIN, is_reshard)
 
     @property
     def module(self) -> str:
         """Dotted name of its sweep module."""
         return str(self.entries["sweep_name"])
-
-    @cached_property
-    def generation(self) -> str:
-        """``branch`` or ``main``."""
-        is_text = str(self.entries.get("validity", "")).startswith("VectorValidity.")
-        values = (value for name, value in self.entries.items() if name != "tag")
-        return BRANCH if is_text and all(isinstance(value, str) for value in values) else MAIN
-
-    @property
-    def is_reshard(self) -> bool:
-        """Whether it is a vector of the sweep ``reshard``."""
-        return self.generation == BRANCH and reshard_entries.is_reshard(self.entries)
 
     @property
     def is_valid(self) -> bool:
@@ -120,29 +121,26 @@ class VectorFile:
                         f"{suite!r} holds no vectors; a vector file is {{suite: {{id: vector}}}}"
                     )
                 for key in stream.members():
-                    yield self._checked(VectorRecord(suite, key, stream.value()), stream)
+                    yield self._checked(suite, key, stream.value(), stream)
                     n += 1
             stream.end()
             style = stream.style
             self.facts = FileFacts(self.file.name, n, stream.sha256, style, tuple(suites))
 
-    def _checked(self, record: VectorRecord, stream: JsonStream) -> VectorRecord:
-        entries = record.entries
+    def _checked(self, suite: str, key: str, entries: Any, stream: JsonStream) -> VectorRecord:
         if not isinstance(entries, dict) or "sweep_name" not in entries:
-            raise stream.refused(
-                f"{record.key!r} of {record.suite!r} is no vector: it has no sweep_name"
-            )
-        for name, place in (("suite_name", record.suite), ("input_hash", record.key)):
+            raise stream.refused(f"{key!r} of {suite!r} is no vector: it has no sweep_name")
+        for name, place in (("suite_name", suite), ("input_hash", key)):
             if entries.get(name, place) != place:
                 raise stream.refused(
-                    f"vector {record.key} stands under {place!r}, but its {name} is "
-                    f"{entries[name]!r}"
+                    f"vector {key} stands under {place!r}, but its {name} is {entries[name]!r}"
                 )
-        for name, value in entries.items():
+        record = VectorRecord.of(suite, key, entries)
+        for name, value in entries.items() if record.generation == MAIN else ():
             unknown = _unknown_type(value)
             if unknown is not None:
                 raise stream.refused(
-                    f"vector {record.key}, {name}: unknown type {unknown!r}; known are "
+                    f"vector {key}, {name}: unknown type {unknown!r}; known are "
                     f"{', '.join(_OBJECTS)}"
                 )
         return record
