@@ -7,7 +7,8 @@ STYLE = """
   --rule: #e2e6eb; --grid: #e9edf1; --accent: #0b62a8; --accent2: #b4530a; --fit: #c2410c;
   --dots: #0b62a8; --lane: #eceff3; --warn-page: #fff6e0; --warn-ink: #6b4700; --warn-rule: #e9b949;
   --ok: #0f7b6c; --invalid: #8b93a0; --op_error: #b8860b; --out_of_memory: #8250c4;
-  --hang: #c2410c; --crash: #b3123f; --unsupported: #55606e; --pending: #d5dae1;
+  --hang: #c2410c; --crash: #b3123f; --unsupported: #55606e; --no_result: #a08c6a;
+  --pending: #d5dae1;
 }
 @media (prefers-color-scheme: dark) {
   :root {
@@ -16,7 +17,8 @@ STYLE = """
     --dots: #6cb4f2; --lane: #222b35; --warn-page: #2d2412; --warn-ink: #f5d58a;
     --warn-rule: #8a6a1d;
     --ok: #3fbfa9; --invalid: #7d8794; --op_error: #e0b040; --out_of_memory: #b794f0;
-    --hang: #ff8a4c; --crash: #ff6b8f; --unsupported: #a9b4c1; --pending: #333e4a;
+    --hang: #ff8a4c; --crash: #ff6b8f; --unsupported: #a9b4c1; --no_result: #c9b48f;
+    --pending: #333e4a;
   }
 }
 * { box-sizing: border-box; }
@@ -100,6 +102,7 @@ svg.share { height: 18px; border-radius: 6px; overflow: hidden; margin: 4px 0 16
 .HANG { fill: var(--hang); background: var(--hang); }
 .CRASH { fill: var(--crash); background: var(--crash); }
 .UNSUPPORTED { fill: var(--unsupported); background: var(--unsupported); }
+.NO_RESULT { fill: var(--no_result); background: var(--no_result); }
 .PENDING { fill: var(--pending); background: var(--pending); }
 .swatch {
   display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 8px;

@@ -82,7 +82,7 @@ class FileFacts:
 
 def leaves_of(record: Any) -> Leaves:
     """Take a record apart into its leaves, in order."""
-    if type(record) is dict and _CONTAINERS.isdisjoint(map(type, record.values())):
+    if type(record) is dict and record and _CONTAINERS.isdisjoint(map(type, record.values())):
         return dict(zip(_flat_layout(tuple(record)), record.values(), strict=True))
     leaves: Leaves = {}
     _collect(record, (), leaves)
