@@ -19,11 +19,11 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from analysis.op_model.descriptor import Descriptor
-from analysis.op_model.descriptor_table import Descriptors
-from analysis.op_model.estimator import Estimator
-from analysis.op_model.parameters import Operations, Parameters
-from analysis.op_model.selection import Mode
+from analysis.op_model.descriptors.descriptor import Descriptor
+from analysis.op_model.descriptors.descriptor_table import Descriptors
+from analysis.op_model.estimator.estimator import Estimator
+from analysis.op_model.estimator.selection import Mode
+from analysis.op_model.parameters.parameter_file import Operations, Parameters
 
 ELTWISE = {"ublock_weight": 200.0, "tile_weight": 50.0}
 PRODUCT = {

@@ -26,11 +26,11 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.op_model.error_measures import measure_errors
-from analysis.op_model.fitted_model import FittedModel
-from analysis.op_model.fitting import fit
-from analysis.op_model.folds import configurations
-from analysis.op_model.reference_regression import fit_reference
-from analysis.op_model.sweep_csv import SweepTable, find_sweeps, read_sweep
+from analysis.op_model.fit.fitted_model import FittedModel
+from analysis.op_model.fit.fitting import fit_model
+from analysis.op_model.fit.folds import configurations
+from analysis.op_model.fit.reference_regression import fit_reference
+from analysis.op_model.sweep_files.reader import SweepTable, find_sweeps, read_sweep
 
 LARGEST_MEDIAN = 0.6
 LEAST_SHARE_BELOW_ORIGINAL = 0.95
@@ -106,7 +106,7 @@ def main() -> int:
         for op in sweep.ops:
             began_s = time.monotonic()
             rows = sweep.frame[sweep.frame["op"] == op].reset_index(drop=True)
-            model = fit(rows, name)
+            model = fit_model(rows, name)
             reference, original = (known.get((name, m)) for m in ("ours_cv", "their_regression"))
             noise = noise_floor(rows)
             bar, missed = judge(model, reference, original, noise)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from analysis.op_model.sparse_tables import STAGES
+from analysis.op_model.parameters.sparse_tables import STAGES
 
 OPERATIONS = {
     "nop": {

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.op_model.sweep_csv import CANONICAL_COLUMNS
+from analysis.op_model.sweep_files.reader import CANONICAL_COLUMNS
 
 SHORT_HEADER = "input0_df,math_fidelity,t,mblock_m,mblock_n,ublock_rt,ublock_ct,runtime"
 
@@ -44,7 +44,7 @@ def convex(rows: pd.DataFrame) -> pd.Series[float]:
 
 def product_of_matrices(rows: pd.DataFrame) -> pd.Series[float]:
     """The second matmul formula with weights 15, 40, 90 and 4."""
-    from analysis.op_model.reference_regression import reference_design
+    from analysis.op_model.fit.reference_regression import reference_design
 
     return pd.Series(reference_design(rows)[1] @ np.array([15.0, 40.0, 90.0, 4.0]), rows.index)
 

@@ -1,7 +1,7 @@
 """How many cycles an operation takes on a simulated card: the estimator, and what it cannot see.
 
-The cycles of one input are the estimator's (`analysis.op_model.formulas`) with weights that are
-invented, but of the size that real cards show, and then what a straight line misses:
+The cycles of one input are the estimator's (`analysis.op_model.estimator.formulas`) with weights
+that are invented, but of the size that real cards show, and then what a straight line misses:
 
 * Unpack, math and pack of a block work at the same time, so that the slowest decides: a block is
   never done before its operands are unpacked and its results are packed, and never in less than
@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.op_model.arithmetic import NormalNumber
-from analysis.op_model.descriptor import Descriptor, Sizes, Traits
-from analysis.op_model.formats import FIDELITY_PHASES, TILE_BYTES, DataFormat, Fidelity
-from analysis.op_model.formulas import dense_formula, factors
-from analysis.op_model.ops import Category, category
-from analysis.op_model.yaml_mapping import Number
+from analysis.op_model.descriptors.descriptor import Descriptor, Sizes, Traits
+from analysis.op_model.descriptors.formats import FIDELITY_PHASES, TILE_BYTES, DataFormat, Fidelity
+from analysis.op_model.descriptors.ops import Category, category
+from analysis.op_model.estimator.arithmetic import NormalNumber
+from analysis.op_model.estimator.formulas import dense_formula, factors
+from analysis.op_model.parameters.yaml_mapping import Number
 from farm.devices.sim_noise import CLOCK_HZ
 from farm.errors import InvalidVectorError, OutOfMemoryError, UnsupportedVectorError, UsageError
 from sweeps.op_model.operation import (

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.op_model.descriptor import Descriptor
+from analysis.op_model.descriptors.descriptor import Descriptor
 from analysis.op_model.simulated import input_cycles
 from farm.store.directory import SweepDirectory
 from tests.e2e.conftest import Farm, start

@@ -7,15 +7,19 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from analysis.op_model.attribute_sets import PREDICATES, split_set_name
-from analysis.op_model.descriptor import Descriptor
-from analysis.op_model.descriptor_table import Descriptors
-from analysis.op_model.estimator import Estimator
-from analysis.op_model.formats import DataFormat, Fidelity, VectorMode
-from analysis.op_model.ops import CATEGORIES, Category
-from analysis.op_model.parameters import Parameters, parameters_text, parse_parameters
-from analysis.op_model.selection import Mode
-from analysis.op_model.weights import weights_of
+from analysis.op_model.descriptors.descriptor import Descriptor
+from analysis.op_model.descriptors.descriptor_table import Descriptors
+from analysis.op_model.descriptors.formats import DataFormat, Fidelity, VectorMode
+from analysis.op_model.descriptors.ops import CATEGORIES, Category
+from analysis.op_model.estimator.estimator import Estimator
+from analysis.op_model.estimator.selection import Mode
+from analysis.op_model.parameters.attribute_sets import PREDICATES, split_set_name
+from analysis.op_model.parameters.parameter_file import (
+    Parameters,
+    parameters_text,
+    parse_parameters,
+)
+from analysis.op_model.parameters.weights import weights_of
 from farm.errors import UsageError
 from tests.invented_op_parameters import OPERATIONS
 

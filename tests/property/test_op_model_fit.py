@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
 from analysis.op_model.error_measures import measure_errors
-from analysis.op_model.features import family_of
-from analysis.op_model.fitting import conformal_half_width
-from analysis.op_model.folds import folds
-from analysis.op_model.recipe_fit import Prepared
-from analysis.op_model.recipes import recipes_of
-from analysis.op_model.relative_least_squares import bootstrap, fit_relative
-from analysis.op_model.residual_process import _negative_log_density, fit_process
+from analysis.op_model.fit.features import family_of
+from analysis.op_model.fit.fitting import conformal_half_width
+from analysis.op_model.fit.folds import folds
+from analysis.op_model.fit.recipe_fit import Prepared
+from analysis.op_model.fit.recipes import recipes_of
+from analysis.op_model.fit.relative_least_squares import bootstrap, fit_relative
+from analysis.op_model.fit.residual_process import _negative_log_density, fit_process
 from tests.invented_sweeps import eltwise, matmul
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -8,9 +8,9 @@ import pickle
 import pandas as pd
 import pytest
 
-from analysis.op_model.descriptor import Descriptor, Sizes
-from analysis.op_model.descriptor_table import Descriptors, RowError
-from analysis.op_model.formats import (
+from analysis.op_model.descriptors.descriptor import Descriptor, Sizes
+from analysis.op_model.descriptors.descriptor_table import Descriptors, RowError
+from analysis.op_model.descriptors.formats import (
     BLOCK_FLOATS,
     FIDELITY_PHASES,
     TILE_BYTES,

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.op_model.descriptor import Descriptor
-from analysis.op_model.descriptor_table import Descriptors, RowError
-from analysis.op_model.estimator import Estimator
-from analysis.op_model.fit_record import FitRecord
-from analysis.op_model.parameters import Parameters
-from analysis.op_model.selection import Mode
-from analysis.op_model.sparse_tables import SparseTables, read_sparse_tables
+from analysis.op_model.descriptors.descriptor import Descriptor
+from analysis.op_model.descriptors.descriptor_table import Descriptors, RowError
+from analysis.op_model.estimator.estimator import Estimator
+from analysis.op_model.estimator.selection import Mode
+from analysis.op_model.parameters.fit_record import FitRecord
+from analysis.op_model.parameters.parameter_file import Parameters
+from analysis.op_model.parameters.sparse_tables import SparseTables, read_sparse_tables
 from farm.errors import UsageError
 from tests.invented_op_parameters import OPERATIONS, write_sparse_tables
 

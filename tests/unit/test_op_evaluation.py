@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from matplotlib.image import imread
 
-from analysis.op_model.descriptor import Sizes
-from analysis.op_model.estimator import Estimator
-from analysis.op_model.evaluation import evaluate, work_tiles
-from analysis.op_model.evaluation_charts import draw_evaluation
-from analysis.op_model.evaluation_csv import evaluation_text, write_evaluation
-from analysis.op_model.parameter_diff import changed_estimates, changed_weights, reordered
-from analysis.op_model.parameters import Parameters
-from analysis.op_model.sweep_csv import read_sweep
-from analysis.op_model.sweep_evaluation import evaluate_sweep, read_chosen
+from analysis.op_model.descriptors.descriptor import Sizes
+from analysis.op_model.estimator.estimator import Estimator
+from analysis.op_model.evaluate.evaluation import evaluate, work_tiles
+from analysis.op_model.evaluate.evaluation_charts import draw_evaluation
+from analysis.op_model.evaluate.evaluation_csv import evaluation_text, write_evaluation
+from analysis.op_model.evaluate.parameter_diff import changed_estimates, changed_weights, reordered
+from analysis.op_model.evaluate.sweep_evaluation import evaluate_sweep, read_chosen
+from analysis.op_model.parameters.parameter_file import Parameters
+from analysis.op_model.sweep_files.reader import read_sweep
 from farm.errors import UsageError
 from tests.invented_op_parameters import OPERATIONS
 

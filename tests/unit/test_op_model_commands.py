@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.op_model.fit_record import FitRecord
-from analysis.op_model.parameters import write_parameters
+from analysis.op_model.parameters.fit_record import FitRecord
+from analysis.op_model.parameters.parameter_file import write_parameters
 from farm.cli import app
 from tests.invented_op_parameters import OPERATIONS, write_sparse_tables
 from tests.unit.test_op_evaluation import HEADER, ROWS

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.op_model.descriptor import Descriptor
-from analysis.op_model.descriptor_table import Descriptors, RowError
-from analysis.op_model.fitted_model import write_model
-from analysis.op_model.fitting import fit
-from analysis.op_model.model_estimates import NamedModel, estimate_rows, open_models
-from analysis.op_model.sweep_csv import CANONICAL_COLUMNS, SweepTable
-from analysis.op_model.sweep_evaluation import evaluate_sweep_by_model
+from analysis.op_model.descriptors.descriptor import Descriptor
+from analysis.op_model.descriptors.descriptor_table import Descriptors, RowError
+from analysis.op_model.evaluate.sweep_evaluation import evaluate_sweep_by_model
+from analysis.op_model.fit.fitted_model import write_model
+from analysis.op_model.fit.fitting import fit_model
+from analysis.op_model.fit.model_estimates import NamedModel, estimate_rows, open_models
+from analysis.op_model.sweep_files.reader import CANONICAL_COLUMNS, SweepTable
 from farm.errors import UsageError
 from tests.unit.test_op_model_commands import farm as farm_fixture
 
@@ -44,7 +44,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "exp": measured("exp", 2.0),
         "exp-approx": measured("exp", 3.0, approx=True),
     }.items():
-        write_model(folder / f"{name}.json", fit(rows, f"{name}.csv", recipe="formula"))
+        write_model(folder / f"{name}.json", fit_model(rows, f"{name}.csv", recipe="formula"))
     return folder
 
 
@@ -73,7 +73,7 @@ def test_of_several_that_fit_the_best_is_taken(models: Path) -> None:
     good = open_models(models / "add.json")[0]
     noisy = measured("add")
     noisy["runtime_cycles"] *= np.random.default_rng(0).uniform(0.8, 1.25, len(noisy))
-    worse = NamedModel(Path("worse.json"), fit(noisy, "noisy", recipe="formula"))
+    worse = NamedModel(Path("worse.json"), fit_model(noisy, "noisy", recipe="formula"))
     row = rows_of(Descriptor("add", mblock_m=4, mblock_n=4))
     for order in ((good, worse), (worse, good)):
         found = estimate_rows(order, row)

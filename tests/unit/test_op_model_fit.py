@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from analysis.op_model.cross_validation import choose, cross_validate
-from analysis.op_model.features import Family, family_of, terms_of
-from analysis.op_model.fitted_model import read_model, write_model
-from analysis.op_model.fitting import conformal_half_width, fit
-from analysis.op_model.folds import configurations, folds
-from analysis.op_model.recipe_fit import Prepared
-from analysis.op_model.recipes import recipes_of
+from analysis.op_model.fit.cross_validation import choose, cross_validate
+from analysis.op_model.fit.features import Family, family_of, terms_of
+from analysis.op_model.fit.fitted_model import read_model, write_model
+from analysis.op_model.fit.fitting import conformal_half_width, fit_model
+from analysis.op_model.fit.folds import configurations, folds
+from analysis.op_model.fit.recipe_fit import Prepared
+from analysis.op_model.fit.recipes import recipes_of
 from farm.errors import FormatError, StoreAccessError, UsageError
 from tests.invented_sweeps import DEFAULTS, convex, eltwise, matmul
 
@@ -27,15 +27,15 @@ def one_thread():
 
 
 def test_a_convex_law_is_found_and_its_terms_have_their_meaning() -> None:
-    model = fit(eltwise(), recipe="compact")
+    model = fit_model(eltwise(), recipe="compact")
     found = {item.term: item.cycles for item in model.coefficients}
     assert found == pytest.approx({"1": 300, "B": 250, "T": 30, "B (r c - 2)+": 60}, rel=1e-3)
     assert model.validation.rows.mape < 0.01
 
 
 def test_the_plainest_recipe_that_suffices_is_chosen() -> None:
-    assert fit(matmul()).recipe == "formula"
-    assert fit(eltwise()).recipe == "compact"
+    assert fit_model(matmul()).recipe == "formula"
+    assert fit_model(eltwise()).recipe == "compact"
 
 
 def test_what_no_term_can_say_is_left_to_the_process() -> None:
@@ -45,7 +45,7 @@ def test_what_no_term_can_say_is_left_to_the_process() -> None:
         )
 
     rows = eltwise(law)
-    model = fit(rows)
+    model = fit_model(rows)
     assert model.recipe.endswith("+ process")
     assert model.validation.rows.mape < 0.5 * model.validation.by_recipe["full"]
     assert model.validation.rows.mape >= model.training.mape
@@ -56,7 +56,7 @@ def test_levels_have_coefficients_of_their_own() -> None:
 
     slow = eltwise(lambda rows: 3 * convex(rows), fidelity="HiFi4", input_format="Float16_b")
     rows = pd.concat([eltwise(), slow], ignore_index=True)
-    model = fit(rows, recipe="compact")
+    model = fit_model(rows, recipe="compact")
     assert model.basis.levels == ("Bfp8_b LoFi", "Float16_b HiFi4")
     assert model.training.mape < 0.05
     assert any(item.term.endswith("[Float16_b HiFi4]") for item in model.coefficients)
@@ -65,7 +65,7 @@ def test_levels_have_coefficients_of_their_own() -> None:
 def test_depth_is_a_factor_of_the_terms() -> None:
     rows = eltwise(lambda rows: rows["t"] * (convex(rows) - 300))
     deep = eltwise(lambda rows: rows["t"] * (convex(rows) - 300), t=5)
-    model = fit(rows, recipe="compact")
+    model = fit_model(rows, recipe="compact")
     estimates = model.predict(deep)
     assert estimates.cycles == pytest.approx(deep["runtime_cycles"].to_numpy(), rel=1e-2)
     assert estimates.is_extrapolated.all()
@@ -73,7 +73,7 @@ def test_depth_is_a_factor_of_the_terms() -> None:
 
 def test_noise_is_not_learned_and_intervals_hold_what_they_promise() -> None:
     rows = eltwise(noise=0.05, seed=1)
-    model = fit(rows)
+    model = fit_model(rows)
     assert 3.0 < model.validation.rows.mape < 6.0
     fresh = eltwise(noise=0.05, seed=2)
     estimates = model.predict(fresh)
@@ -87,7 +87,7 @@ def test_intervals_widen_where_the_process_has_no_data() -> None:
     def law(rows):
         return convex(rows) * (1 + 0.1 * np.sin(1.5 * np.log2(rows["mblock_m"])))
 
-    model = fit(eltwise(law, noise=0.002), recipe="full + process")
+    model = fit_model(eltwise(law, noise=0.002), recipe="full + process")
     rows = eltwise(law)
     far = rows.assign(mblock_m=rows["mblock_m"] * 64)
     near_width, far_width = (
@@ -97,8 +97,8 @@ def test_intervals_widen_where_the_process_has_no_data() -> None:
 
 
 def test_standard_errors_shrink_with_data_and_cover_the_truth() -> None:
-    few = fit(eltwise(noise=0.03), recipe="compact").coefficients
-    many = fit(eltwise(noise=0.03, n_repeats=1, seed=3), recipe="compact").coefficients
+    few = fit_model(eltwise(noise=0.03), recipe="compact").coefficients
+    many = fit_model(eltwise(noise=0.03, n_repeats=1, seed=3), recipe="compact").coefficients
     truth = {"1": 300, "B": 250, "T": 30, "B (r c - 2)+": 60}
     for item in (*few, *many):
         assert item.standard_error > 0
@@ -111,7 +111,7 @@ def test_repeats_that_leak_into_other_folds_are_seen() -> None:
         keys = configurations(rows.assign(runtime_cycles=0.0))
         return convex(rows) * (1 + 0.3 * np.random.default_rng(5).random(keys.max() + 1)[keys])
 
-    model = fit(eltwise(law, n_repeats=3))
+    model = fit_model(eltwise(law, n_repeats=3))
     assert model.validation.configurations.mape > 2 * model.validation.rows.mape
     assert model.log_half_width > 0.1
 
@@ -196,7 +196,7 @@ def test_conformal_half_width_is_an_order_statistic() -> None:
 def test_models_are_data_and_come_back_the_same(tmp_path) -> None:
     rows = eltwise(noise=0.01)
     for recipe in ("compact", "full + process"):
-        model = fit(rows, "exp.csv", recipe=recipe)
+        model = fit_model(rows, "exp.csv", recipe=recipe)
         path = tmp_path / "models" / "exp.json"
         write_model(path, model)
         again = read_model(path)
@@ -209,7 +209,7 @@ def test_models_are_data_and_come_back_the_same(tmp_path) -> None:
 
 def test_damaged_model_files_are_refused(tmp_path) -> None:
     path = tmp_path / "m.json"
-    write_model(path, fit(eltwise(noise=0.01), recipe="full + process"))
+    write_model(path, fit_model(eltwise(noise=0.01), recipe="full + process"))
     good = json.loads(path.read_text())
 
     def refuse(change, message):
@@ -233,11 +233,11 @@ def test_damaged_model_files_are_refused(tmp_path) -> None:
         read_model(tmp_path / "none.json")
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreAccessError):
-        write_model(tmp_path / "file" / "m.json", fit(eltwise(), recipe="compact"))
+        write_model(tmp_path / "file" / "m.json", fit_model(eltwise(), recipe="compact"))
 
 
 def test_rows_unlike_the_data_are_refused() -> None:
-    model = fit(eltwise(), recipe="compact")
+    model = fit_model(eltwise(), recipe="compact")
     with pytest.raises(UsageError, match="fidelity LoFi, and knows nothing of HiFi4"):
         model.predict(eltwise(fidelity="HiFi4"))
     with pytest.raises(UsageError, match="columns mblock_m"):
@@ -249,10 +249,10 @@ def test_data_that_cannot_be_fitted_is_refused() -> None:
 
     rows = eltwise()
     with pytest.raises(UsageError, match="9 measured configurations of exp"):
-        fit(rows.head(9))
+        fit_model(rows.head(9))
     with pytest.raises(UsageError, match="these rows have none"):
-        fit(rows.head(0))
+        fit_model(rows.head(0))
     with pytest.raises(UsageError, match="one op, and these rows have exp, log"):
-        fit(pd.concat([rows, eltwise(op="log")]))
+        fit_model(pd.concat([rows, eltwise(op="log")]))
     with pytest.raises(UsageError, match="no recipe 'best'"):
-        fit(rows, recipe="best")
+        fit_model(rows, recipe="best")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.op_model.fitting import fit
-from analysis.op_model.reference_regression import fit_reference
-from analysis.op_model.sweep_csv import find_sweeps, read_sweep
+from analysis.op_model.fit.fitting import fit_model
+from analysis.op_model.fit.reference_regression import fit_reference
+from analysis.op_model.sweep_files.reader import find_sweeps, read_sweep
 
 QUICK = (
     "wormhole_b0/add-op-performance.csv",
@@ -66,7 +66,7 @@ def test_every_recorded_row_is_read(recorded: Path) -> None:
 def test_errors_of_rows_held_back_are_within_their_bars(recorded: Path, file: str) -> None:
     errors = pd.read_csv(recorded / "reference_errors.csv").set_index(["file", "model"])["mape"]
     ours, theirs = errors[file, "ours_cv"], errors[file, "their_regression"]
-    model = fit(read_sweep(recorded / file).frame)
+    model = fit_model(read_sweep(recorded / file).frame)
     assert model.validation.rows.mape <= max(1.25 * ours, ours + 0.10)
     assert model.validation.rows.mape < theirs
 
@@ -74,6 +74,6 @@ def test_errors_of_rows_held_back_are_within_their_bars(recorded: Path, file: st
 @pytest.mark.slow
 def test_sparse_products(recorded: Path) -> None:
     table = read_sweep(recorded / "wormhole_b0" / "matmul-sparse-op-performance.csv")
-    model = fit(table.frame)
+    model = fit_model(table.frame)
     assert model.validation.rows.mape <= 1.5
     assert model.validation.by_recipe["full"] <= 5.0

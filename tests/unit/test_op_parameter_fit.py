@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.op_model.descriptor import Descriptor
-from analysis.op_model.estimator import Estimator
-from analysis.op_model.parameter_fit import fit_sets, specificity
-from analysis.op_model.parameters import Parameters, shadowed_sets
-from analysis.op_model.reference_regression import fit_reference
-from analysis.op_model.sweep_csv import read_sweep
+from analysis.op_model.descriptors.descriptor import Descriptor
+from analysis.op_model.estimator.estimator import Estimator
+from analysis.op_model.fit.parameter_fit import fit_sets
+from analysis.op_model.fit.reference_regression import fit_reference
+from analysis.op_model.parameters.attribute_sets import file_order
+from analysis.op_model.parameters.parameter_file import Parameters, shadowed_sets
+from analysis.op_model.sweep_files.reader import read_sweep
 
 ELTWISE = {"ublock_weight": 250.0, "tile_weight": 40.0}
 MATMUL = {"m_k_weight": 70.0, "ublock_weight": 150.0, "tile_weight": 12.0}
@@ -65,7 +66,7 @@ def test_the_most_special_sets_come_last() -> None:
     names = [fit.set_name for fit in fits]
     assert names == ["base", "approx", "vector_r", "vector_c", "approx/vector_r", "approx/vector_c"]
     assert not shadowed_sets({"exp": dict.fromkeys(names, ELTWISE)})
-    assert specificity("base") < specificity("vector_c") < specificity("approx/vector_r")
+    assert file_order("base") < file_order("vector_c") < file_order("approx/vector_r")
 
 
 def test_recorded_sweeps_give_the_weights_that_they_always_gave(data_dir: Path) -> None:

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analysis.op_model.fit_record import FitRecord, records_path
-from analysis.op_model.parameter_versions import (
-    find_versions,
-    identify,
-    next_version_path,
-    open_parameters,
-)
-from analysis.op_model.parameters import (
+from analysis.op_model.parameters.fit_record import FitRecord, records_path
+from analysis.op_model.parameters.parameter_file import (
     parameters_text,
     parse_parameters,
     read_parameters,
     shadowed_sets,
     write_parameters,
+)
+from analysis.op_model.parameters.versions import (
+    find_versions,
+    identify,
+    next_version_path,
+    open_parameters,
 )
 from farm.errors import FormatError, UsageError
 from tests.invented_op_parameters import OPERATIONS

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.op_model.descriptor import Descriptor
-from analysis.op_model.descriptor_table import Descriptors
+from analysis.op_model.descriptors.descriptor import Descriptor
+from analysis.op_model.descriptors.descriptor_table import Descriptors
 from analysis.op_model.error_measures import measure_errors
-from analysis.op_model.estimator import Estimator
-from analysis.op_model.parameter_versions import find_versions, open_parameters
-from analysis.op_model.selection import Mode
-from analysis.op_model.sparse_tables import find_sparse_tables, read_sparse_tables
-from analysis.op_model.sweep_csv import read_sweep as read_sweep_anew
+from analysis.op_model.estimator.estimator import Estimator
+from analysis.op_model.estimator.selection import Mode
+from analysis.op_model.parameters.sparse_tables import find_sparse_tables, read_sparse_tables
+from analysis.op_model.parameters.versions import find_versions, open_parameters
+from analysis.op_model.sweep_files.reader import read_sweep as read_sweep_anew
 
 MATMUL_8 = {"op": "matmul", "mblock_m": 3, "mblock_n": 4, "ublock_rt": 2, "ublock_ct": 4}
 EXP = {"op": "exp", "t": 2, "mblock_m": 4, "mblock_n": 4, "ublock_rt": 2, "ublock_ct": 2}

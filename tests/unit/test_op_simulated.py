@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.op_model.descriptor import Descriptor
+from analysis.op_model.descriptors.descriptor import Descriptor
 from analysis.op_model.simulated import MODEL, input_cycles
 from farm.devices.cpu_kernels import kernel
 from farm.devices.cpu_op_model import host_vector

@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.op_model.sparse_tables import find_sparse_tables, read_sparse_tables, read_table
+from analysis.op_model.parameters.sparse_tables import (
+    find_sparse_tables,
+    read_sparse_tables,
+    read_table,
+)
 from farm.errors import FormatError, UsageError
 from tests.invented_op_parameters import SPARSE_CELLS, write_sparse_tables
 

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.op_model.operation_results import clock_of
-from analysis.op_model.sweep_csv import read_sweep
-from analysis.op_model.sweep_csv_writer import csv_text
+from analysis.op_model.run_sweep.operation_results import clock_of
+from analysis.op_model.sweep_files.reader import read_sweep
+from analysis.op_model.sweep_files.writer import csv_text
 from farm.errors import UsageError
 from sweeps.op_model.operation import SHAPE_PARTS, Operation
 

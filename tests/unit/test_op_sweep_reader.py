@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.op_model.csv_cells import unique_names
-from analysis.op_model.sweep_csv import CANONICAL_COLUMNS, find_sweeps, is_sweep, read_sweep
-from analysis.op_model.sweep_names import parse_sweep_name
+from analysis.op_model.sweep_files.cells import unique_names
+from analysis.op_model.sweep_files.names import parse_sweep_name
+from analysis.op_model.sweep_files.reader import (
+    CANONICAL_COLUMNS,
+    find_sweeps,
+    is_sweep,
+    read_sweep,
+)
 from farm.errors import FormatError, UsageError
 
 SHORT = "input0_df,math_fidelity,t,mblock_m,mblock_n,ublock_rt,ublock_ct,runtime"

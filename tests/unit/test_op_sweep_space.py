@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.op_model import formats as op_formats
-from analysis.op_model.ops import CATEGORIES
+from analysis.op_model.descriptors import formats as op_formats
+from analysis.op_model.descriptors.ops import CATEGORIES
 from farm.catalog import OPERATIONS, load_sweep, resolve_source
 from farm.errors import UsageError
 from sweeps.errors import SpecError

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from analysis.op_model.operation_list import chosen, read_operations
-from analysis.op_model.parameter_versions import open_parameters
-from analysis.op_model.reference_regression import fit_reference
-from analysis.op_model.run_sweep import assess, publish
-from analysis.op_model.sweep_csv import read_sweep
-from analysis.op_model.sweep_csv_writer import csv_text
-from analysis.op_model.sweep_folder import SweepFolder, Wanted
+from analysis.op_model.fit.reference_regression import fit_reference
+from analysis.op_model.parameters.versions import open_parameters
+from analysis.op_model.run_sweep.assessment import assess
+from analysis.op_model.run_sweep.operation_list import chosen, read_operations
+from analysis.op_model.run_sweep.publish import publish
+from analysis.op_model.run_sweep.sweep_folder import SweepFolder, Wanted
+from analysis.op_model.sweep_files.reader import read_sweep
+from analysis.op_model.sweep_files.writer import csv_text
 from farm.cli import app
 from farm.errors import UsageError
 from farm.generation import open_or_generate

@@ -1,0 +1,1 @@
+"""Estimates of whole tables: beside descriptors, against silicon, and of two versions."""

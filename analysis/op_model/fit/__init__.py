@@ -1,0 +1,1 @@
+"""From sweeps to weights of parameter files, and to models that know how far off they are."""

@@ -1,0 +1,1 @@
+"""Parameter files: weights by operation and attribute set, in versions that are never edited."""
