@@ -2,10 +2,12 @@
 
 A sweep's `timeout_s` must allow for its slowest vector; a hang among kernels of 100 us should not
 cost that much.  Each group remembers the longest time and the highest time per size that it has
-seen, compilation and warm-up included.  The larger of the two predictions, times a generous factor,
-is the deadline; never below a floor, never above the sweep's timeout.  Where the group is not known
-yet, all groups together predict, with more patience; until anything is known, the timeout holds.  A
-trial, which decides a vector's fate, is given that patience, too.
+seen, without the warm-up where a device warms up apart (`farm.devices.device.WarmingDevice`):
+compiling a kernel takes as long as it takes, and the timeout is for that.  The larger of the two
+predictions, times a generous factor, is the deadline; never below a floor, never above the sweep's
+timeout.  Where the group is not known yet, all groups together predict, with more patience; until
+anything is known, the timeout holds.  A trial, which decides a vector's fate, is given that
+patience, too.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ class DeadlineModel:
         groups: npt.NDArray[np.int64],
         sizes: npt.NDArray[np.float64],
         wall_s: npt.NDArray[np.float64],
+        is_measured: npt.NDArray[np.bool_],
     ) -> None:
         """Take in vectors that came back.
 
@@ -59,12 +62,15 @@ class DeadlineModel:
         ----------
         groups, sizes, wall_s : ndarray
             Group id, size and wall time in seconds of each, shape (n,).
+        is_measured : ndarray
+            Whether each ran to its end, shape (n,).  How soon others failed says nothing about how
+            long a vector takes.
         """
         for group_id in np.unique(groups):
             is_member = groups == group_id
             rates = wall_s[is_member] / np.maximum(sizes[is_member], 1.0)
             for known in (self._groups.setdefault(int(group_id), _Group()), self._all):
-                known.n += int(np.count_nonzero(is_member))
+                known.n += int(np.count_nonzero(is_member & is_measured))
                 known.longest_s = max(known.longest_s, float(wall_s[is_member].max()))
                 known.highest_rate = max(known.highest_rate, float(rates.max()))
 

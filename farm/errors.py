@@ -41,6 +41,10 @@ class DifferentSweepError(StoreError):
     """The directory holds another sweep, or results of another kind of device."""
 
 
+class ChangedSweepError(DifferentSweepError):
+    """The code of a sweep is not the code that its vectors were generated from: no card's fault."""
+
+
 class DamagedStoreError(StoreError):
     """A file of the sweep directory is not what was written."""
 

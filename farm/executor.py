@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from farm import worker
 from farm.card_lock import private_folder
-from farm.errors import CardError
+from farm.errors import CardError, ChangedSweepError
 from farm.lifecycle import WORD_LENGTH, Budgets, Phase, ProgressWord, Trouble, judge
 from farm.messages import Identity, Message, MessageKind
 from farm.spawning import family, start_marked
@@ -125,6 +125,8 @@ class Executor:
         ------
         CardError
             If it does not open in time, the process dies, or the device refuses.
+        ChangedSweepError
+            If the executor's sweep is not the one that the vectors were generated from.
         """
         self._await(MessageKind.OPENED)
 
@@ -202,6 +204,11 @@ class Executor:
         Message, Trouble or None
             A DONE or FAULT message; trouble with the executor; None if nothing happened in
             `wait_s` seconds.  Foreign and late messages are dropped and counted.
+
+        Raises
+        ------
+        ChangedSweepError
+            If the executor's sweep is not the one that the vectors were generated from.
         """
         message = self._take(wait_s)
         if message is None:
@@ -332,6 +339,8 @@ class Executor:
         if message.identity.epoch != self.epoch:
             self.n_dropped += 1
             return None
+        if message.kind is MessageKind.REFUSED:
+            raise ChangedSweepError(str(message.facts["message"]))
         return message
 
     def _send_all(self) -> None:

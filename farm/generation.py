@@ -18,10 +18,17 @@ from typing import Any
 import pyarrow as pa
 
 from farm.catalog import is_imported, load_sweep
-from farm.errors import DamagedStoreError, DifferentSweepError, StoreAccessError, UsageError
+from farm.errors import (
+    ChangedSweepError,
+    DamagedStoreError,
+    DifferentSweepError,
+    StoreAccessError,
+    UsageError,
+)
 from farm.store.directory import OWN_ENTRIES, SweepDirectory
 from farm.store.files import Files, StoreAccess
 from farm.store.manifest import FILE_NAME, AxisInfo, Manifest, ShardEntry
+from farm.store.same_sweep import require_same_sweep
 from farm.store.shards import (
     ShardFooter,
     encode_shard,
@@ -122,47 +129,6 @@ def open_or_generate(
         path.mkdir(parents=True, exist_ok=True)
     manifest = _generate(path, plan, suites, files or Files(path), on_progress)
     return SweepDirectory(path, manifest, files)
-
-
-def require_same_sweep(manifest: Manifest, sweep: Sweep, path: Path) -> None:
-    """Check that a directory holds this very sweep.
-
-    Raises
-    ------
-    DifferentSweepError
-        If not; the message lists what differs.
-    """
-    if manifest.fingerprint == sweep.fingerprint:
-        return
-    there, here = dict(manifest.declaration), sweep.declaration()
-    differences = [
-        f"  {key}: {_short(there.get(key))} there, {_short(here.get(key))} here"
-        for key in here
-        if key != "axes" and there.get(key) != here[key]
-    ]
-    axes_there, axes_here = there.get("axes", {}), here["axes"]
-    differences += [
-        f"  axis {name}: {_short(_values(axes_there, name))} there, "
-        f"{_short(_values(axes_here, name))} here"
-        for name in {**axes_there, **axes_here}
-        if axes_there.get(name) != axes_here.get(name)
-    ]
-    raise DifferentSweepError(
-        f"{path} holds another sweep (fingerprint {manifest.fingerprint[:12]}, not "
-        f"{sweep.fingerprint[:12]}):\n"
-        + "\n".join(differences)
-        + f"\nUse another --out, go on with what is there by `farm run {path}`, or start over with "
-        f"--force-clean"
-    )
-
-
-def _values(axes: dict[str, Any], name: str) -> object:
-    return axes.get(name, {}).get("values", "absent")
-
-
-def _short(value: object, width: int = 60) -> str:
-    text = str(value)
-    return text if len(text) <= width else text[: width - 3] + "..."
 
 
 def require_usable(path: Path) -> None:
@@ -353,10 +319,17 @@ def plan_of(manifest: Manifest, timeout_s: float | None = None) -> Plan:
 
     Raises
     ------
-    FarmError, SpecError
-        If the sweep cannot be loaded any more.
+    FarmError
+        If the sweep cannot be loaded any more, or has no longer what it was limited to.
     """
-    sweep = limited(load_sweep(manifest.source), list(manifest.limits))
+    declared = load_sweep(manifest.source)
+    try:
+        sweep = limited(declared, list(manifest.limits))
+    except SpecError as error:
+        raise ChangedSweepError(
+            f"the code of {declared.name} was changed after its vectors were generated: {error}. "
+            f"Restore it, or generate the sweep anew in another --out"
+        ) from error
     chunk_rows = int(manifest.declaration["chunk_rows"])
     sweep = overridden(sweep, manifest.repeats, timeout_s or manifest.timeout_s, chunk_rows)
     return Plan(sweep, manifest.source, tuple(manifest.limits))

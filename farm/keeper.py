@@ -61,6 +61,7 @@ class CardKeeper:
         self._budgets = Budgets(
             open_s=settings.open_timeout_s,
             vector_s=directory.manifest.timeout_s,
+            warm_up_s=directory.manifest.timeout_s,
             read_s=settings.read_timeout_s,
         )
         self._ladder = Ladder(
@@ -100,6 +101,8 @@ class CardKeeper:
         ------
         CardError
             If no rung helps.
+        ChangedSweepError
+            If the sweep is not the one that the vectors were generated from.
         """
         try:
             self._executor = self._ladder.open_proven()
@@ -185,6 +188,7 @@ class CardKeeper:
             slot=self._slot,
             lock_name=self._lock_name,
             source=manifest.source,
+            version=str(manifest.declaration.get("version", "")),
             op=manifest.op,
             param_names=tuple(axis.name for axis in manifest.axes),
             tuple_params=tuple(axis.name for axis in manifest.axes if axis.components),

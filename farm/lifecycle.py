@@ -25,6 +25,11 @@ class Phase(IntEnum):
     RUNNING = 3
     READING = 4
     CLOSING = 5
+    WARMING = 6
+
+
+ABOUT_A_VECTOR = (Phase.RUNNING, Phase.WARMING)
+"""Phases in which a vector is in flight, and to blame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class ProgressWord:
     phase : Phase
         What is being done.
     tag : int
-        Tag of the vector in flight while `phase` is RUNNING, else `NO_TAG`.
+        Tag of the vector in flight while `phase` is RUNNING or WARMING, else `NO_TAG`.
     n_executed : int
         Vectors whose execution has ended in this executor.
     since_ns : int
@@ -81,6 +86,12 @@ class ProgressWriter:
         self._word[4] = batch
         self._word[0] = phase
 
+    def warm_up(self, tag: int, now_ns: int) -> None:
+        """Begin the warm-up of a vector."""
+        self._word[3] = now_ns
+        self._word[1] = tag
+        self._word[0] = Phase.WARMING
+
     def start_vector(self, tag: int, repeats: int, now_ns: int) -> None:
         """Begin a vector.
 
@@ -104,6 +115,7 @@ class Budgets:
     start_s: float = 60.0
     open_s: float = 120.0
     vector_s: float = 30.0
+    warm_up_s: float = 30.0
     read_s: float = 60.0
     close_s: float = 10.0
     idle_s: float = 30.0
@@ -115,6 +127,7 @@ class Budgets:
             Phase.OPENING: self.open_s,
             Phase.IDLE: self.idle_s,
             Phase.RUNNING: self.vector_s,
+            Phase.WARMING: self.warm_up_s,
             Phase.READING: self.read_s,
             Phase.CLOSING: self.close_s,
         }[phase]
@@ -172,7 +185,7 @@ def judge(
     Trouble or None
         None if all is well.
     """
-    guilty = word.tag if word.phase is Phase.RUNNING else NO_TAG
+    guilty = word.tag if word.phase in ABOUT_A_VECTOR else NO_TAG
     doing = word.phase.name.lower()
     if exit_code is not None:
         how = _signal_name(-exit_code) if exit_code < 0 else f"exit code {exit_code}"

@@ -75,7 +75,10 @@ class Job:
     ) -> Job:
         """Make the job of a lease from the vectors of its chunk."""
         first, n = grant.chunk.first_index, vectors.num_rows
-        table = vectors.drop_columns(["group_id", "suite"])
+        table = vectors.drop_columns(["group_id"])
+        # As a dictionary it would take the names of all suites of the shard along.
+        suite = table.schema.get_field_index("suite")
+        table = table.set_column(suite, "suite", table["suite"].cast(pa.string()))
         table = table.append_column("row", pa.array(range(n), pa.int32()))
         table = table.append_column("index", pa.array(range(first, first + n), pa.int64()))
         sizes = vectors[manifest.size].to_numpy().astype(np.float64)
@@ -230,8 +233,11 @@ class Measurer:
         self.n_done += job.work.n_settled - n_before
         rows = answer.table["row"].to_numpy()
         wall_s = answer.table["wall_ns"].to_numpy() / 1e9
-        self._deadlines.learn(job.groups[rows], job.sizes[rows], wall_s)
-        self._count_failures(answer.table["status"].to_pylist())
+        statuses = answer.table["status"].to_pylist()
+        # Those whose records were incomplete ran to their end, too.
+        is_measured = np.array([status in {None, Status.OK} for status in statuses], np.bool_)
+        self._deadlines.learn(job.groups[rows], job.sizes[rows], wall_s, is_measured)
+        self._count_failures(statuses)
         n_foreign = int(answer.facts["n_foreign"])
         if n_incomplete or n_foreign:
             self._incident(

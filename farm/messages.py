@@ -33,6 +33,8 @@ class MessageKind(StrEnum):
     PROFILE = "profile"
     FAULT = "fault"
     CLOSED = "closed"
+    REFUSED = "refused"
+    """The executor's sweep is not that of the vectors: no card can measure them."""
 
 
 @dataclass(frozen=True, slots=True)

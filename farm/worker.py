@@ -32,13 +32,15 @@ from farm.devices.device import (
     Device,
     OverlappingDevice,
     PreparedKind,
+    WarmingDevice,
 )
-from farm.errors import CardError, OpError, OpFailedError
+from farm.errors import CardError, ChangedSweepError, OpError, OpFailedError
 from farm.join import join_by_tag
 from farm.lifecycle import Phase, ProgressWriter
 from farm.messages import Identity, Message, MessageKind
 from farm.outcome import OUTCOME_SCHEMA, Status, status_of
 from farm.parent_death import end_with_parent
+from sweeps.space import Sweep
 from sweeps.vector import Vector
 
 _MOST_REASON_CHARACTERS = 2000
@@ -69,8 +71,9 @@ class WorkerConfig:
         Which card.
     lock_name : str
         Name of the card's host-wide lock.
-    source : str
-        Where the sweep is loaded from.
+    source, version : str
+        Where the sweep is loaded from, and the version that the vectors were generated from; empty
+        where none is to be compared.
     op : str
         Operation of the sweep.
     param_names, tuple_params, feature_names : tuple of str
@@ -90,6 +93,7 @@ class WorkerConfig:
     feature_names: tuple[str, ...]
     epoch: int
     stack_path: str = os.devnull
+    version: str = ""
 
 
 def main(
@@ -115,8 +119,11 @@ def main(
         kind = registry.kind(config.slot.kind)
         if isinstance(kind, PreparedKind):
             kind.prepare(config.slot)
-        device = kind.device(config.slot, load_sweep(config.source, runs_here=True))
+        device = kind.device(config.slot, _sweep_of(config))
         device.open()
+    except ChangedSweepError as error:
+        replies.put(Message(MessageKind.REFUSED, identity, {"message": str(error)}).encode())
+        return
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         replies.put(Message(MessageKind.FAULT, identity, {"message": reason}).encode())
@@ -124,6 +131,17 @@ def main(
     facts = {"info": device.info.as_json()}
     replies.put(Message(MessageKind.OPENED, identity, facts).encode())
     _serve(config, device, requests, replies, progress)
+
+
+def _sweep_of(config: WorkerConfig) -> Sweep:
+    sweep = load_sweep(config.source, runs_here=True)
+    if config.version and sweep.version != config.version:
+        raise ChangedSweepError(
+            f"{sweep.name}: its code was changed after its vectors were generated "
+            f"({config.version} then, {sweep.version} now). Restore it and run again to go on, or "
+            f"generate the sweep anew in another --out"
+        )
+    return sweep
 
 
 def _serve(
@@ -149,10 +167,11 @@ def _serve(
                     device.close()
                     replies.put(Message(MessageKind.CLOSED, message.identity).encode())
                     return
-        except CardError as error:
+        except (CardError, ChangedSweepError) as error:
             progress.enter(Phase.READING, time.monotonic_ns(), message.identity.batch)
-            fault = Message(MessageKind.FAULT, message.identity, {"message": str(error)})
-            finish = partial(_same, fault)
+            is_fault = isinstance(error, CardError)
+            kind = MessageKind.FAULT if is_fault else MessageKind.REFUSED
+            finish = partial(_same, Message(kind, message.identity, {"message": str(error)}))
         if pending is not None:
             # At most one answer is in the making; its failure ends the process, while no vector
             # is in flight that could be blamed.
@@ -188,14 +207,15 @@ def _vectors(config: WorkerConfig, table: pa.Table) -> Iterator[Vector]:
         for values in [table[name].to_pylist()]
     ]
     features = [table[name].to_pylist() for name in config.feature_names]
-    indexes, ids = table["index"].to_pylist(), table["vector_id"].to_pylist()
-    for i, (index, vector_id) in enumerate(zip(indexes, ids, strict=True)):
+    identities = (table[name].to_pylist() for name in ("index", "vector_id", "suite"))
+    for i, (index, vector_id, suite) in enumerate(zip(*identities, strict=True)):
         yield Vector(
             index,
             vector_id,
             config.op,
             {name: column[i] for name, column in zip(config.param_names, params, strict=True)},
             {name: column[i] for name, column in zip(config.feature_names, features, strict=True)},
+            suite,
         )
 
 
@@ -207,20 +227,22 @@ def _run_batch(
     first_tag, repeats = int(facts["first_tag"]), int(facts["repeats"])
     n = table.num_rows
     failures: dict[int, tuple[str, str]] = {}
-    started_us, wall_ns = np.empty(n, np.int64), np.empty(n, np.int64)
+    started_us, wall_ns = np.empty(n, np.int64), np.zeros(n, np.int64)
+    start = _start(device, progress, repeats)
     began_ns = time.monotonic_ns()
     for i, vector in enumerate(_vectors(config, table)):
         started_us[i] = time.time_ns() // 1000
-        start_ns = time.monotonic_ns()
-        progress.start_vector(first_tag + i, repeats, start_ns)
         try:
-            device.execute(vector, repeats, first_tag + i)
-        except CardError:
+            start_ns = start(vector, first_tag + i)
+            try:
+                device.execute(vector, repeats, first_tag + i)
+            finally:
+                wall_ns[i] = time.monotonic_ns() - start_ns
+        except (CardError, ChangedSweepError):
             raise
         except Exception as error:
             failures[i] = _failure(error)
         progress.end_vector()
-        wall_ns[i] = time.monotonic_ns() - start_ns
     executed_ns = time.monotonic_ns()
     progress.enter(Phase.READING, executed_ns, message.identity.batch)
     if isinstance(device, OverlappingDevice):
@@ -230,6 +252,24 @@ def _run_batch(
     dump_s = (time.monotonic_ns() - executed_ns) / 1e9
     times = {"execute_s": (executed_ns - began_ns) / 1e9, "dump_s": dump_s}
     return partial(_finish_batch, message, read, failures, started_us, wall_ns, times)
+
+
+def _start(device: Device, progress: ProgressWriter, repeats: int) -> Callable[[Vector, int], int]:
+    """Make the function that begins a vector, given its tag: warms up where the device does.
+
+    It returns when the vector's own time begins, monotonic, ns.
+    """
+    warm_up = device.warm_up if isinstance(device, WarmingDevice) else None
+
+    def start(vector: Vector, tag: int) -> int:
+        if warm_up is not None:
+            progress.warm_up(tag, time.monotonic_ns())
+            warm_up(vector)
+        start_ns = time.monotonic_ns()
+        progress.start_vector(tag, repeats, start_ns)
+        return start_ns
+
+    return start
 
 
 def _finish_batch(
@@ -310,9 +350,10 @@ def _run_probe(
         )
         for probe in message.facts["vectors"]
     ]
+    start = _start(device, progress, repeats)
     for tag, vector in enumerate(vectors):
-        progress.start_vector(tag, repeats, time.monotonic_ns())
         try:
+            start(vector, tag)
             device.execute(vector, repeats, tag)
         except OpError as error:
             raise CardError(f"probe vector {tag} failed: {error}") from error

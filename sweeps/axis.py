@@ -228,6 +228,13 @@ class Axis:
         """Write one value as text, so that `parse` reads it back."""
         return format_value(value)
 
+    def abridged(self, n_shown: int = 24) -> str:
+        """Write the values as text; of many the first, and the last."""
+        if len(self.values) <= n_shown:
+            return ",".join(map(self.format, self.values))
+        first = ",".join(map(self.format, self.values[: n_shown - 1]))
+        return f"{first},...,{self.format(self.values[-1])}"
+
 
 def _whole(name: str, value: int) -> int:
     try:

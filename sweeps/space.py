@@ -370,7 +370,7 @@ class Sweep:
                     "components": list(axis.components),
                     "n_values": len(axis.values),
                     "values_sha256": _digest(list(axis.values)),
-                    "values": _abridged(axis),
+                    "values": axis.abridged(),
                 }
                 for axis in self.axes
             },
@@ -395,10 +395,3 @@ class Sweep:
 
 def _digest(value: object) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
-
-
-def _abridged(axis: Axis, n_shown: int = 24) -> str:
-    texts = [axis.format(value) for value in axis.values]
-    if len(texts) <= n_shown:
-        return ",".join(texts)
-    return f"{','.join(texts[: n_shown - 1])},...,{texts[-1]}"

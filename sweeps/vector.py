@@ -37,6 +37,8 @@ class Vector:
         Axis name -> value.
     features : Mapping
         Derived feature -> number, such as ``tiles``, ``flops`` and ``bytes_moved``.
+    suite : str
+        Suite that it stands in; empty for vectors of no sweep, such as probes.
     """
 
     index: int
@@ -44,6 +46,7 @@ class Vector:
     op: str
     params: Mapping[str, Value]
     features: Mapping[str, int | float]
+    suite: str = ""
 
 
 def canonical_json(value: object) -> bytes:

@@ -18,7 +18,13 @@ from farm.cli.options import (
     YesOption,
     clean_if_asked,
 )
-from farm.cli.running import device_arguments, new_run_id, parse_options, run_plan
+from farm.cli.running import (
+    device_arguments,
+    new_run_id,
+    parse_options,
+    require_runnable,
+    run_plan,
+)
 from farm.cli.tt_metal import (
     Choice,
     ModuleOption,
@@ -112,6 +118,8 @@ def run(
     slots = tuple(registry.cards(device, parse_options(device_option)))
     choice = Choice(sweep, tt_metal_root, module, suite, timeout_scan)
     found = targets(choice, out, limit, repeats, timeout, chunk)
+    for target in found:
+        require_runnable(target.plan, slots[0])
 
     def run_target(target: Target) -> int:
         path = target.path

@@ -14,7 +14,7 @@ import typer
 from farm import plugins
 from farm.cli.options import generation_progress, judging_progress
 from farm.devices import registry
-from farm.devices.device import CardSlot, SettledKind
+from farm.devices.device import CardSlot, SelectiveKind, SettledKind
 from farm.errors import DifferentSweepError, UsageError
 from farm.generation import Plan, open_or_generate
 from farm.progress import JsonView, PlainView, RunState, TerminalView, View, describe_incident
@@ -68,6 +68,7 @@ def run_plan(
     FarmError
         If the directory holds something else, is in use or damaged.
     """
+    require_runnable(plan, settings.slots[0])
     is_new = not (path / "sweep.json").exists()
     directory = open_or_generate(
         path, plan, on_progress=generation_progress(), on_judged=judging_progress()
@@ -166,6 +167,19 @@ def parse_options(texts: list[str]) -> dict[str, str]:
             raise UsageError(f"--device-option {key} is given twice")
         options[key] = value
     return options
+
+
+def require_runnable(plan: Plan, slot: CardSlot) -> None:
+    """Check that a kind of device can run a sweep at all.
+
+    Raises
+    ------
+    UsageError
+        If not.
+    """
+    kind = registry.kind(slot.kind)
+    if isinstance(kind, SelectiveKind):
+        kind.require_runnable(plan.sweep)
 
 
 def require_same_device(directory: SweepDirectory, slot: CardSlot) -> None:

@@ -136,6 +136,23 @@ class OverlappingDevice(Device, Protocol):
         """
 
 
+@runtime_checkable
+class WarmingDevice(Device, Protocol):
+    """A device on which the first run of a vector compiles what it launches.
+
+    That may take as long as the sweep's timeout allows; learned deadlines are for `execute`.
+    """
+
+    def warm_up(self, vector: Vector) -> None:
+        """Run a vector unmeasured; `execute` of the same vector follows, unless this raises.
+
+        Raises
+        ------
+        OpError
+            As `execute` does.
+        """
+
+
 class ResetLevel(StrEnum):
     """Rungs of the recovery ladder that touch the card; reopening does not."""
 
@@ -213,6 +230,20 @@ class SettledKind(DeviceKind, Protocol):
 
     def settled(self, slot: CardSlot) -> Mapping[str, str]:
         """Those of `DeviceInfo.details` that stay the same within a sweep directory."""
+
+
+@runtime_checkable
+class SelectiveKind(DeviceKind, Protocol):
+    """A kind that cannot run every sweep at all."""
+
+    def require_runnable(self, sweep: Sweep) -> None:
+        """Check that vectors of a sweep can run; called before anything is generated.
+
+        Raises
+        ------
+        UsageError
+            If not; it names what can run.
+        """
 
 
 @runtime_checkable

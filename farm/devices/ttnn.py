@@ -1,9 +1,10 @@
 """The ``ttnn`` device kind: Tenstorrent cards, by unmodified sweep modules of tt-metal.
 
 How a vector is measured: its module's ``run`` is called once or more to warm up, which compiles the
-kernels, then once per repeat, with random state seeded alike before each call.  The card is waited
-for after each call, so that a hang is this vector's.  The device profiler tells the durations, see
-`farm.devices.ttnn_log`.  What one repeat is depends on the option ``launches``:
+kernels and has as long as the sweep's timeout allows, then once per repeat, with random state
+seeded alike before each call.  The card is waited for after each call, so that a hang is this
+vector's.  The device profiler tells the durations, see `farm.devices.ttnn_log`.  What one repeat is
+depends on the option ``launches``:
 
 ``sum``
     one call of ``run``: the kernel durations of all programs that it launches, summed
@@ -17,7 +18,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,14 +29,24 @@ from farm.devices import ttnn_environment, ttnn_probe, ttnn_sdk
 from farm.devices.device import CardControl, CardSlot, Device, DeviceInfo
 from farm.devices.registry import check_options
 from farm.devices.tt_smi import TtControl, reset_options
-from farm.devices.ttnn_failures import failure_of, is_xfail
+from farm.devices.ttnn_failures import failure_of
 from farm.devices.ttnn_log import LaunchLog, MeasuredRuns
 from farm.devices.ttnn_options import EACH, OPTION_HELP, SUM, TtnnOptions
 from farm.errors import CardError, OpError, OpFailedError, UnsupportedVectorError, UsageError
 from farm.tt_metal.fixture import Fixture, opened
 from farm.tt_metal.module import TtMetalModule, load_source
+from farm.tt_metal.source import PREFIX
 from sweeps.space import Sweep
 from sweeps.vector import Vector
+
+
+@dataclass(frozen=True)
+class _WarmUp:
+    """A vector's run after its warm-up, which launched so many programs from the id `begin` on."""
+
+    run: Callable[[], None]
+    begin: int
+    n_launches: int
 
 
 class TtnnDevice:
@@ -44,6 +56,7 @@ class TtnnDevice:
         self._slot, self._options = slot, TtnnOptions.parse(slot.options)
         self._module: TtMetalModule | None = load_source(sweep.origin) if sweep.origin else None
         self._refusal = "" if self._module else f"{sweep.name} is no sweep module of tt-metal"
+        self._warmed: _WarmUp | None = None
         self._handle: Any = None
         self._log: LaunchLog | None = None
         self._label = ""
@@ -142,6 +155,26 @@ class TtnnDevice:
             return None
         return handle
 
+    def warm_up(self, vector: Vector) -> None:
+        """Run a vector unmeasured, which compiles its kernels; `execute` comes next.
+
+        Raises
+        ------
+        OpError
+            If the vector cannot be run here.
+        CardError
+            If the card is not open, or fails.
+        ChangedSweepError
+            If the module has no such vector.
+        """
+        self._warmed = None
+        self._warmed = self._warmed_up(vector)
+
+    def _warmed_up(self, vector: Vector) -> _WarmUp:
+        log, run = self._opened_log(), self._run_of(vector)
+        begin = ttnn_sdk.launch_counter()
+        return _WarmUp(run, begin, sum(log.run(run) for _ in range(self._options.n_warmups)))
+
     def execute(self, vector: Vector, repeats: int, tag: int) -> None:
         """Run a vector `repeats` times; its launches carry `tag`.
 
@@ -151,16 +184,21 @@ class TtnnDevice:
             If the vector cannot be run or measured here.
         CardError
             If the card is not open, or fails.
+        ChangedSweepError
+            If the module has no such vector.
         """
         log = self._opened_log()
+        warmed, self._warmed = self._warmed or self._warmed_up(vector), None
+        launches = SUM if vector.op == ttnn_probe.OP else self._options.launches
+        log.add(self._measured(log, warmed, repeats, tag, launches))
+
+    def _run_of(self, vector: Vector) -> Callable[[], None]:
         if vector.op == ttnn_probe.OP:
-            log.add(self._measured(log, partial(self._probe, vector), repeats, tag, SUM))
-            return
+            return partial(self._probe, vector)
         if self._refusal or self._module is None:
             raise UnsupportedVectorError(self._refusal)
-        arguments = self._module.arguments(vector.params)
-        run = partial(self._call, self._module, vector, arguments)
-        log.add(self._measured(log, run, repeats, tag, self._options.launches))
+        arguments = self._module.arguments(vector.params, vector.suite)
+        return partial(self._call, self._module, vector, arguments)
 
     def _opened_log(self) -> LaunchLog:
         if self._log is None:
@@ -168,14 +206,12 @@ class TtnnDevice:
         return self._log
 
     def _measured(
-        self, log: LaunchLog, run: Callable[[], None], repeats: int, tag: int, launches: str
+        self, log: LaunchLog, warmed: _WarmUp, repeats: int, tag: int, launches: str
     ) -> MeasuredRuns:
-        n_warmups = self._options.n_warmups
-        begin = ttnn_sdk.launch_counter()
-        n_warm = sum(log.run(run) for _ in range(n_warmups))
+        n_warmups, n_warm, begin = self._options.n_warmups, warmed.n_launches, warmed.begin
         counts: list[int] = []
         while (sum(counts) if launches == EACH else len(counts)) < repeats:
-            counts.append(log.run(run))
+            counts.append(log.run(warmed.run))
             if not counts[-1]:
                 raise UnsupportedVectorError("its run launches no program: there is no device time")
         n_launches = sum(counts)
@@ -202,7 +238,7 @@ class TtnnDevice:
             failure = f"{type(error).__name__}: {error}"
         if failure is not None:
             # Raised here, where the traceback that holds the run's tensors is gone.
-            raise failure_of(failure, _suite_of(module, vector))
+            raise failure_of(failure, vector.suite)
         if module.skips_device_perf:
             raise UnsupportedVectorError("the module asks not to be profiled (_SKIP_DEVICE_PERF)")
 
@@ -242,16 +278,6 @@ class TtnnDevice:
         finally:
             if log is not None:
                 log.close()
-
-
-def _suite_of(module: TtMetalModule, vector: Vector) -> str:
-    """Suite that has a vector's values, in modules where it matters: with suites meant to fail."""
-    if any(is_xfail(suite.name) for suite in module.suites):
-        for suite in module.suites:
-            with suppress(CardError):
-                module.arguments(vector.params, suite.name)
-                return suite.name
-    return ""
 
 
 def _drain(handle: Any) -> None:
@@ -295,6 +321,25 @@ class TtnnKind:
             )
         checked = reset_options(options, len(there))
         return [CardSlot(self.name, card, checked) for card in wanted[:amount]]
+
+    def settled(self, slot: CardSlot) -> Mapping[str, str]:
+        """Return what stays the same within a sweep directory: what a repeat is."""
+        return {"launches": TtnnOptions.parse(slot.options).launches}
+
+    def require_runnable(self, sweep: Sweep) -> None:
+        """Check that a sweep is a sweep module of tt-metal.
+
+        Raises
+        ------
+        UsageError
+            If it is not.
+        """
+        if not sweep.origin.startswith(PREFIX):
+            raise UsageError(
+                f"--device {self.name} runs sweep modules of tt-metal, and {sweep.name} is none: "
+                f"name one by --tt-metal-root PATH --module NAME, or run {sweep.name} on another "
+                f"device, see farm devices"
+            )
 
     def prepare(self, slot: CardSlot) -> None:
         """Set the environment that TT-NN reads when it is imported.

@@ -117,12 +117,14 @@ def _failed_import(root: Path, name: str, error: BaseException) -> str:
 
 
 def _use(root: Path) -> None:
+    roots = [str(root), str(root / "tests" / "sweep_framework")]
     if _active and _active[0] == root:
+        # Modules change the search path, too.
+        sys.path[:0] = [path for path in roots if path not in sys.path]
         return
     if _active:
         _leave(_active.pop())
-    framework = root / "tests" / "sweep_framework"
-    sys.path[:0] = [str(root), str(framework)]
+    sys.path[:0] = roots
     importlib.invalidate_caches()
     for package in _ROOT_PACKAGES:
         if (root / package).is_dir():

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from farm.errors import CardError, UsageError
+from farm.errors import ChangedSweepError, UsageError
 from farm.tt_metal.bookkeeping import NEVER_ARGUMENTS
 from farm.tt_metal.expansion import Dimension, Materialiser, dimensions_of
 from farm.tt_metal.fixture import Fixture
@@ -184,31 +184,33 @@ class TtMetalModule:
         texts = ParameterTexts(((loop, name) for loop in loops), kinds)
         return LiveSuite(name, tuple(map(texts.of, loops)))
 
-    def arguments(
-        self, params: Mapping[str, Value | None], suite: str | None = None
-    ) -> dict[str, object]:
+    def arguments(self, params: Mapping[str, Value | None], suite: str = "") -> dict[str, object]:
         """Look up the live objects of a vector's parameters.
 
         Parameters
         ----------
         params : Mapping
             Axis -> value; None where the vector's suite has no such parameter.
-        suite : str or None
-            Suite of the vector; None: the first one that has these parameters and values.
+        suite : str
+            Suite of the vector; where the module has none of that name, the first that has these
+            parameters and values.
 
         Raises
         ------
-        CardError
+        ChangedSweepError
             If no suite has these values: the module here is not the one that was generated from.
         """
         named = {parameter_name(axis): value for axis, value in params.items()}
-        for candidate in self.suites if suite is None else (self.suite(suite),):
+        own = self._suite_named.get(suite)
+        for candidate in self.suites if own is None else (own,):
             found = candidate.arguments(named)
             if found is not None:
                 return found
-        raise CardError(
-            f"{self.name} has no suite with the parameters {dict(named)}: {self.path} was changed "
-            f"after the vectors were generated, or draws its parameters anew at each import"
+        raise ChangedSweepError(
+            f"{self.name} has no suite with the parameters {dict(named)}: {self.path} or what it "
+            f"imports was changed after the vectors were generated, or draws its parameters anew "
+            f"at each import. Restore it and run again to go on, or generate the sweep anew in "
+            f"another --out"
         )
 
     def call(self, arguments: Mapping[str, object], device: object, seed: int = SEED) -> RunResult:

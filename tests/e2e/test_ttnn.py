@@ -10,7 +10,9 @@ import pytest
 
 from farm.store.directory import SweepDirectory
 from tests.e2e.conftest import Farm
+from tests.e2e.test_bad_input import refused
 from tests.tt_cards import TREE, TtCards
+from tests.tt_metal_checkout import write_module
 
 RESHARD = ("--tt-metal-root", TREE, "--module", "data_movement.reshard.small_reshard")
 
@@ -86,6 +88,41 @@ def test_two_cards_share_a_sweep(
         device = directory.result_meta(chunk.chunk_id).device
         assert device["details"]["bus"] == buses[device["card"]]
     assert not cards.resets.exists()
+
+
+def test_a_sweep_that_is_no_module_is_refused(farm: Farm, cards: TtCards, tmp_path: Path) -> None:
+    run = farm("run", "matmul", *on(cards, 1), "--out", "out")
+    refused(run, "--device ttnn runs sweep modules of tt-metal, and matmul is none", "--module")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_module_that_has_changed_is_refused_before_a_card_opens(
+    farm: Farm, cards: TtCards, tmp_path: Path
+) -> None:
+    text = """
+    parameters = {"one": {"x": [1, 2]}, "two": {"x": [3]}}
+    def run(x, *, device): return True, ""
+    """
+    write_module(tmp_path / "tt", "op.mine", text)
+    module = ("--tt-metal-root", "tt", "--module", "op.mine")
+    assert farm("generate", *module, "--out", "all").returncode == 0
+    assert farm("generate", *module, "--suite", "two", "--out", "two").returncode == 0
+    write_module(tmp_path / "tt", "op.mine", text.replace('"two": {"x": [3]', '"three": {"x": [4]'))
+    for again in (("all",), (*module, "--out", "all")):
+        refused(
+            farm("run", *again, *on(cards, 1)),
+            "the code of op.mine was changed after the vectors in all were generated",
+            "version: code ",
+            "suites only there: 1 (two)",
+            "suites only here: 1 (three)",
+            "Restore it and run again to go on",
+        )
+    refused(
+        farm("run", "two", *on(cards, 1)),
+        "op.mine was changed after its vectors were generated",
+        "no suite 'two'; its suites are one, three",
+    )
+    assert not list(tmp_path.rglob("driver.log"))
 
 
 def test_without_the_sdk_farm_devices_says_what_is_missing(

@@ -11,8 +11,11 @@ def deadline(model: DeadlineModel, group: int, size: float, is_trial: bool = Fal
     return float(model.deadlines_s(np.array([group]), np.array([size]), is_trial)[0])
 
 
-def learned(model: DeadlineModel, group: int, n: int, size: float, wall_s: float) -> DeadlineModel:
-    model.learn(np.full(n, group), np.full(n, size), np.full(n, wall_s))
+def learned(
+    model: DeadlineModel, group: int, n: int, size: float, wall_s: float, is_measured: bool = True
+) -> DeadlineModel:
+    every = np.full(n, is_measured)
+    model.learn(np.full(n, group), np.full(n, size), np.full(n, wall_s), every)
     return model
 
 
@@ -37,6 +40,16 @@ def test_an_unknown_group_borrows_from_all_with_patience() -> None:
     assert deadline(model, 1, 10.0, is_trial=True) == PATIENCE
 
 
+def test_vectors_that_fail_at_once_do_not_tighten_deadlines() -> None:
+    model = learned(DeadlineModel(30.0, 1.0, 10.0), 1, 5, 10.0, 1e-4, is_measured=False)
+    assert deadline(model, 1, 10.0) == 30.0
+    learned(model, 1, MIN_SEEN, 10.0, 0.2)
+    assert deadline(model, 1, 10.0) == 2.0
+    # One that failed late shows how long such a vector may take.
+    learned(model, 1, 1, 10.0, 0.5, is_measured=False)
+    assert deadline(model, 1, 10.0) == 5.0
+
+
 @given(
     walls=st.lists(st.floats(1e-6, 100.0), min_size=1, max_size=20),
     size=st.floats(0.0, 1e6),
@@ -46,7 +59,8 @@ def test_deadlines_stay_between_what_was_seen_and_the_timeout(
     walls: list[float], size: float, floor_s: float
 ) -> None:
     model = DeadlineModel(60.0, floor_s, 10.0)
-    model.learn(np.zeros(len(walls), int), np.full(len(walls), size), np.array(walls))
+    every = np.full(len(walls), True)
+    model.learn(np.zeros(len(walls), int), np.full(len(walls), size), np.array(walls), every)
     found = deadline(model, 0, size)
     assert min(60.0, floor_s, 10.0 * max(walls)) <= found <= 60.0
     assert found >= min(60.0, max(walls))

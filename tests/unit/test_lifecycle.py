@@ -15,7 +15,7 @@ from farm.lifecycle import (
     judge,
 )
 
-BUDGETS = Budgets(start_s=1, open_s=2, vector_s=3, read_s=4, close_s=5, idle_s=6)
+BUDGETS = Budgets(start_s=1, open_s=2, vector_s=3, warm_up_s=7, read_s=4, close_s=5, idle_s=6)
 S = 1_000_000_000
 
 
@@ -32,6 +32,7 @@ def test_every_phase_has_its_budget(phase: Phase) -> None:
         Phase.READING: 4,
         Phase.CLOSING: 5,
         Phase.IDLE: 6,
+        Phase.WARMING: 7,
     }[phase]
     assert BUDGETS.of(phase) == budget_s
     at_the_limit = judge(word(phase, 7), (100 + budget_s) * S, None, 1, BUDGETS)
@@ -39,7 +40,7 @@ def test_every_phase_has_its_budget(phase: Phase) -> None:
     late = judge(word(phase, 7), (100 + budget_s) * S + 1, None, 1, BUDGETS)
     assert late is not None
     assert (late.kind, late.phase) == ("HANG", phase)
-    assert late.tag == (7 if phase is Phase.RUNNING else NO_TAG)
+    assert late.tag == (7 if phase in {Phase.RUNNING, Phase.WARMING} else NO_TAG)
     assert late.evidence.startswith(phase.name.lower())
     assert f"budget {budget_s} s" in late.evidence
 
@@ -53,6 +54,7 @@ def test_idle_without_work_is_no_trouble_however_long() -> None:
     [
         (Phase.RUNNING, -11, Trouble("CRASH", Phase.RUNNING, 7, "executor ended by SIGSEGV")),
         (Phase.RUNNING, 0, Trouble("CRASH", Phase.RUNNING, 7, "executor ended by exit code 0")),
+        (Phase.WARMING, -9, Trouble("CRASH", Phase.WARMING, 7, "executor ended by SIGKILL")),
         (Phase.READING, 3, Trouble("CRASH", Phase.READING, NO_TAG, "executor ended by exit code")),
         (Phase.IDLE, -9, Trouble("CRASH", Phase.IDLE, NO_TAG, "executor ended by SIGKILL")),
     ],
@@ -85,7 +87,8 @@ def test_no_reader_sees_a_new_vector_with_an_old_start() -> None:
     writer = ProgressWriter(recorder)
     writer.enter(Phase.IDLE, 10)
     for tag, now_ns in [(100, 1000), (101, 2000)]:
-        writer.start_vector(tag, 5, now_ns)
+        writer.warm_up(tag, now_ns)
+        writer.start_vector(tag, 5, now_ns + 100)
         writer.end_vector()
     writer.enter(Phase.READING, 3000, batch=4)
     starts = {100: 1000, 101: 2000}

@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from farm.errors import CardError, OpFailedError, PluginError, UnsupportedVectorError, UsageError
+from farm.errors import (
+    CardError,
+    ChangedSweepError,
+    OpFailedError,
+    PluginError,
+    UnsupportedVectorError,
+    UsageError,
+)
 from farm.tt_metal.fixture import opened
 from farm.tt_metal.module import TtMetalModule, load_module, load_source
 from farm.tt_metal.run_result import RunResult, read_result
@@ -68,11 +75,12 @@ def test_arguments_are_the_live_objects(small: TtMetalModule) -> None:
     }
 
 
-def test_values_that_the_module_no_longer_has_are_an_incident(small: TtMetalModule) -> None:
-    with pytest.raises(CardError, match="was changed after the vectors were generated"):
-        small.arguments({"m_size": 65, "transpose": True, "index_": 2})
+def test_values_that_the_module_no_longer_has_are_no_cards_fault(small: TtMetalModule) -> None:
+    for suite in ("", "xfail", "a suite of another module"):
+        with pytest.raises(ChangedSweepError, match="was changed after the vectors were generated"):
+            small.arguments({"m_size": 65, "transpose": True, "index_": 2}, suite)
     with pytest.raises(UsageError, match="no suite 'weekly'; its suites are nightly, xfail"):
-        small.arguments({}, "weekly")
+        small.suite("weekly")
 
 
 def test_objects_of_the_module_come_back_as_they_are(tmp_path: Path) -> None:

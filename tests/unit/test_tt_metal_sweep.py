@@ -6,6 +6,7 @@ import itertools
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from farm.store.directory import SweepDirectory
 from farm.tt_metal import invalidation
 from farm.tt_metal.expansion import candidates
 from farm.tt_metal.invalidation import Invalidation
-from farm.tt_metal.module import load_module
+from farm.tt_metal.module import LiveSuite, TtMetalModule, load_module
 from farm.tt_metal.tensor_tiles import n_tiles
 from sweeps.limits import limited
 from tests.tt_metal_checkout import SMALL, TREE, write_module
@@ -241,3 +242,91 @@ def test_groups_are_all_parameters_but_the_shapes(tmp_path: Path) -> None:
     rows = rows_of(directory)
     assert [row["tiles"] for row in rows] == [1, 1, 2, 2]
     assert [row["group_id"] for row in rows[:2]] == [row["group_id"] for row in rows[2:]]
+
+
+SHARED = """
+shapes = [[32 * i, 32] for i in range(1, 6)]
+parameters = {
+    f"{n}-{mode}": {"mode": [mode], "n": [n], "shape": shapes, "a,b": [(n, "x"), (3, "y")]}
+    for n in (1, 2)
+    for mode in ("fast", "slow")
+}
+parameters["other"] = {"shape": list(shapes), "n": [1]}
+parameters["fewer"] = {"shape": shapes[1:3], "n": [True]}
+def run(**kwargs): return True, ""
+"""
+
+
+@pytest.mark.parametrize("runs_here", [True, False])
+def test_suites_over_the_same_values_share_their_loops(tmp_path: Path, runs_here: bool) -> None:
+    sweep = load_sweep(write_module(tmp_path, "op.shared", SHARED), runs_here)
+    suites = {suite.name: suite for suite in sweep.own_suites}
+
+    def loops(axis: str) -> dict[str, int]:
+        """Suite -> its loop over an axis, by identity."""
+        return {
+            suite.name: id(loop)
+            for suite in suites.values()
+            for loop in suite.loops
+            if axis in loop.names
+        }
+
+    of_shapes, of_modes, of_pairs = loops("shape"), loops("mode"), loops("a")
+    assert len({of_shapes[name] for name in suites if name != "fewer"}) == 1
+    assert of_shapes["fewer"] != of_shapes["other"]
+    assert of_modes["1-fast"] == of_modes["2-fast"] != of_modes["1-slow"]
+    assert of_pairs["1-fast"] == of_pairs["1-slow"] != of_pairs["2-fast"]
+    limited_loops = {
+        id(loop)
+        for suite in limited(sweep, ["shape=[64,32]"]).own_suites
+        for loop in suite.loops
+        if "shape" in loop.names
+    }
+    assert len(limited_loops) == 2
+    # True is 1 in Python, and another value of an axis.
+    assert [suite.loops[1].steps.tolist() for suite in (suites["other"], suites["fewer"])] == [
+        [[0]],
+        [[2]],
+    ]
+
+
+def test_sharing_loops_changes_no_identity(tmp_path: Path) -> None:
+    apart = SHARED.replace('"shape": shapes,', '"shape": [list(shape) for shape in shapes],')
+    directories = [
+        generated(tmp_path / str(i), write_module(tmp_path / f"tt{i}", "op.shared", text))
+        for i, text in enumerate((SHARED, apart))
+    ]
+    first, second = (d.manifest.declaration["suites"] for d in directories)
+    assert first == second
+    assert len(set(first.values())) == len(first) == 6
+    assert rows_of(directories[0]) == rows_of(directories[1])
+    module = load_module(tmp_path / "tt0", "op.shared")
+    shapes = {id(module.arguments(dict(p), s.name)["shape"]) for s, p in some_of_each(module)}
+    assert len(shapes) == 5
+
+
+def some_of_each(module: TtMetalModule) -> Iterator[tuple[LiveSuite, dict[str, Any]]]:
+    return ((suite, params) for suite in module.suites for params in candidates(suite.texts))
+
+
+def test_a_random_iterator_is_drawn_alike_whichever_suite_is_looked_at(tmp_path: Path) -> None:
+    text = """
+    import random
+    parameters = {
+        name: {"x": (random.randint(0, 10**9) for _ in range(3))} for name in ("one", "two")
+    }
+    def invalidate_vector(test_vector):
+        return test_vector["x"] % 2 == 1, "odd"
+    def run(**kwargs): return True, ""
+    """
+    source = write_module(tmp_path, "op.random", text)
+    kept = [
+        row["x"]
+        for i, limits in enumerate(((), ("suite=two",)))
+        for row in rows_of(generated(tmp_path / str(i), source, *limits))
+        if row["suite"] == "two"
+    ]
+    expected = [x for (x,) in load_module(tmp_path, "op.random").suite("two").loops[0].live.rows]
+    even = [x for x in expected if x % 2 == 0]
+    assert kept == even + even
+    assert len(even) > 0

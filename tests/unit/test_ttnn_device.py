@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,13 @@ from farm.devices import ttnn, ttnn_environment, ttnn_probe, ttnn_sdk
 from farm.devices.device import N_LAUNCHES, CardSlot, PreparedKind
 from farm.devices.tt_host import TtHost
 from farm.devices.ttnn import TtnnDevice
-from farm.errors import CardError, OpFailedError, OutOfMemoryError, UnsupportedVectorError
+from farm.errors import (
+    CardError,
+    OpFailedError,
+    OutOfMemoryError,
+    UnsupportedVectorError,
+    UsageError,
+)
 from farm.profiler.log_reader import read_log
 from farm.testing.device_contract import vector_of
 from sweeps import memcpy
@@ -62,6 +69,26 @@ def test_a_repeat_is_the_sum_of_a_runs_programs(opened: Opened) -> None:
     assert durations(records, 7) == pairs[1:4]
     assert durations(records, 9) == pairs[5:]
     assert records.schema.metadata == {N_LAUNCHES: b"14"}
+
+
+def test_a_vector_is_warmed_up_once(opened: Opened) -> None:
+    device = opened(reshard_sweep())
+    vector = reshard(128, 64)
+    device.warm_up(vector)
+    device.execute(vector, 3, 7)
+    assert len(durations(device.read_profile(), 7)) == 3
+    log = read_log(ttnn_environment.log_path(0)).launches
+    assert log.num_rows == 2 * (1 + 3)
+    with pytest.raises(OutOfMemoryError):
+        device.warm_up(reshard(1024, 1024))
+    device.execute(vector, 2, 8)
+    assert len(durations(device.read_profile(), 8)) == 2
+
+
+def test_only_sweep_modules_of_tt_metal_can_be_run() -> None:
+    ttnn.KIND.require_runnable(reshard_sweep())
+    with pytest.raises(UsageError, match=r"memcpy is none: name one by --tt-metal-root"):
+        ttnn.KIND.require_runnable(memcpy.SWEEP)
 
 
 def test_a_repeat_may_be_each_launch_of_a_run(opened: Opened) -> None:
@@ -153,6 +180,8 @@ def test_without_the_sdk_the_kind_says_what_is_missing(tmp_path: Path) -> None:
 def test_a_vector_that_does_not_fit(opened: Opened) -> None:
     device = opened(reshard_sweep())
     with pytest.raises(OutOfMemoryError, match=r"failed as expected \(xfail\): RuntimeError: TT_F"):
+        device.execute(replace(reshard(1024, 1024), suite="xfail_too_large"), 2, 1)
+    with pytest.raises(OutOfMemoryError, match=r"^RuntimeError: TT_FATAL"):
         device.execute(reshard(1024, 1024), 2, 1)
     os.environ["TTNN_STANDIN_OOM"] = "1x1x128x64"
     with pytest.raises(OutOfMemoryError, match=r"^RuntimeError: TT_FATAL.*\n.*\nOut of Memory"):

@@ -13,6 +13,7 @@ Variables that tell it what to do:
 ``TTNN_STANDIN_OOM``       shapes that do not fit, whatever their size
 ``TTNN_STANDIN_DROP``      shapes of whose launches the profiler loses one core
 ``TTNN_STANDIN_WRONG``     shapes whose sums are wrong
+``TTNN_STANDIN_COMPILE``   shapes whose kernels take a second to compile, in each process
 ``TTNN_STANDIN_BLIND``     it heeds no variable that hides cards
 ``TTNN_STANDIN_STATE``     directory in which a dead card is a file ``card-N.dead``
 ``TTNN_STANDIN_DEV``       directory of device nodes, opened as the real driver's are

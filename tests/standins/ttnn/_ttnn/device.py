@@ -93,6 +93,7 @@ class Device:
     def __init__(self, device_id: int, card: int) -> None:
         self._id, self._card = device_id, card
         self._l1_bytes = 0
+        self._compiled: set[tuple[int, ...]] = set()
         nodes = _ENVIRONMENT.get("TTNN_STANDIN_DEV")
         self._node = os.open(Path(nodes, str(card)), os.O_RDWR) if nodes else None
         is_profiled = _ENVIRONMENT.get("TT_METAL_DEVICE_PROFILER") == "1"
@@ -140,6 +141,7 @@ class Device:
     def launch(self, name: str, output: Tensor, n_riscs: int) -> None:
         """Run a program."""
         global next_operation_id
+        self._compile(output)
         if self.is_told("HANG", output.shape):
             self._hang()
         if self.is_told("CRASH", output.shape):
@@ -154,6 +156,12 @@ class Device:
         if self.profiler is not None and cores:
             cycles = int(2000 + 40 * n_tiles / len(cores)) + spread
             self.profiler.record(number, cores, n_riscs, cycles)
+
+    def _compile(self, output: Tensor) -> None:
+        shape = tuple(output.shape)
+        if self.is_told("COMPILE", shape) and shape not in self._compiled:
+            self._compiled.add(shape)
+            time.sleep(1.0)
 
     def _hang(self) -> None:
         state = _state_of(self._card)
