@@ -89,7 +89,8 @@ class Sweep:
     repeats : int
         Measured launches per vector.
     timeout_s : float
-        Longest time that one vector may take, warm-up and repeats included.
+        Longest time that one vector may take, all repeats included; where a device warms it up
+        apart, that has as long again.
     chunk_rows : int
         Vectors per chunk: what one card leases and commits at a time.
     version : str
