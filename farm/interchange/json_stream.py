@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from json.scanner import NUMBER_RE
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ _MOST_RECORD_CHARACTERS = 1 << 26
 _MARGIN = 16
 """A literal cut off by the end of the window is shorter than this."""
 _SPACE = re.compile(r"[ \t\r\n]*")
+_NUMBER = re.compile(r"[-0-9][^,\]}\s]*")
 _INDENTED = re.compile(r"[\[{]\n( +)")
 
 OnRead = Callable[[int], None]
@@ -158,6 +158,9 @@ class JsonStream:
         """
         self.peek()
         while True:
+            number = _NUMBER.match(self._text, self._at)
+            if number and number.end() == len(self._text) and self._fill():
+                continue
             try:
                 value, end = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError as error:
@@ -168,9 +171,6 @@ class JsonStream:
                 raise self._wrong(what, len(self._text) if is_cut_off else error.pos) from None
             except (ValueError, RecursionError) as error:
                 raise self._wrong(str(error), self._at) from None
-            is_number = end == len(self._text) and NUMBER_RE.match(self._text, self._at)
-            if is_number and self._fill():
-                continue
             self._at = end
             return value
 

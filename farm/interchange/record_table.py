@@ -98,7 +98,10 @@ def _collect(value: Any, path: Path_, leaves: Leaves) -> None:
     if len(path) < _MOST_LEVELS:
         if type(value) is dict and value:
             for key, item in value.items():
-                _collect(item, (*path, key), leaves)
+                if type(item) in _CONTAINERS:
+                    _collect(item, (*path, key), leaves)
+                else:
+                    leaves[*path, key] = item
             return
         if type(value) is list and 0 < len(value) <= _MOST_ITEMS and type(value[0]) is dict:
             for i, item in enumerate(value):

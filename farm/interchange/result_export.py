@@ -21,9 +21,10 @@ from farm.interchange.file_runs import ChunkTables, FileRuns, file_runs, params_
 from farm.interchange.json_stream import JsonStyle
 from farm.interchange.json_writer import array_text
 from farm.interchange.kept_records import generations, kept_files
-from farm.interchange.result_file import BRANCH, DURATION, XFAIL
+from farm.interchange.result_file import DURATION, XFAIL
 from farm.interchange.result_import import CARD, RESULTS
 from farm.interchange.vector_export import suite_name, written
+from farm.interchange.vector_file import BRANCH
 from farm.interchange.vector_keys import keys_of
 from farm.interchange.written_file import FileResult, write_text
 from farm.outcome import Status

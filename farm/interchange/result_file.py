@@ -18,9 +18,9 @@ from farm.errors import FormatError
 from farm.interchange.input_files import InputFile
 from farm.interchange.json_stream import JsonStream, OnRead
 from farm.interchange.record_table import FileFacts
+from farm.interchange.vector_file import BRANCH, MAIN
 from farm.outcome import Status
 
-BRANCH, MAIN = "branch", "main"
 DURATION = "DEVICE KERNEL DURATION [ns]"
 _STD = f"{DURATION}_std"
 _METRICS = tuple(f"device_{DURATION}{suffix}" for suffix in ("", "_cached", "_uncached"))

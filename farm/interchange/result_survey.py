@@ -14,7 +14,8 @@ import numpy.typing as npt
 from farm.errors import FormatError
 from farm.interchange.input_files import InputFile, ReadProgress
 from farm.interchange.record_table import FileFacts, LeafTypes, leaves_of
-from farm.interchange.result_file import MAIN, Result, ResultFile, generation_of, judge
+from farm.interchange.result_file import Result, ResultFile, generation_of, judge
+from farm.interchange.vector_file import MAIN
 from farm.interchange.vector_survey import digest_of
 from farm.outcome import Status
 

@@ -131,9 +131,10 @@ class VectorFile:
         if not isinstance(entries, dict) or "sweep_name" not in entries:
             raise stream.refused(f"{key!r} of {suite!r} is no vector: it has no sweep_name")
         for name, place in (("suite_name", suite), ("input_hash", key)):
-            if entries.get(name, place) != place:
+            if entries.get(name) != place:
+                said = repr(entries[name]) if name in entries else "missing"
                 raise stream.refused(
-                    f"vector {key} stands under {place!r}, but its {name} is {entries[name]!r}"
+                    f"vector {key} stands under {place!r}, but its {name} is {said}"
                 )
         record = VectorRecord.of(suite, key, entries)
         for name, value in entries.items() if record.generation == MAIN else ():

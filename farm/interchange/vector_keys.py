@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -15,11 +12,6 @@ from farm.interchange.vector_survey import digest_of
 from farm.store.directory import SweepDirectory
 from farm.store.manifest import Manifest
 from farm.tt_metal.input_hash import NAME, branch_input_hash
-
-
-def has_keys(manifest: Manifest) -> bool:
-    """Whether the vectors of a sweep have ids in tt-metal's framework."""
-    return manifest.op == reshard_entries.OP or NAME in manifest.declaration.get("labels", [])
 
 
 def keys_of(manifest: Manifest, vectors: pa.Table) -> list[str]:
@@ -66,14 +58,3 @@ def all_digests(directory: SweepDirectory) -> npt.NDArray[np.uint64]:
         ),
         np.uint64,
     )
-
-
-def key_of(directory: SweepDirectory, index: int) -> str:
-    """Return the id of one vector."""
-    for chunk in directory.chunks():
-        if chunk.first_index <= index < chunk.first_index + chunk.n_rows:
-            keys: Iterator[str] = iter(
-                keys_of(directory.manifest, directory.vectors(chunk.chunk_id))
-            )
-            return next(islice(keys, index - chunk.first_index, None))
-    raise IndexError(index)

@@ -6,7 +6,6 @@ import csv
 import json
 import math
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,10 @@ from farm.generation import Plan, open_or_generate
 from farm.interchange import result_survey
 from farm.interchange.input_files import input_files
 from farm.interchange.result_export import export_results
-from farm.interchange.result_file import BRANCH, MAIN, STATUSES, judge
+from farm.interchange.result_file import STATUSES, judge
 from farm.interchange.result_import import Imported, import_results
-from farm.interchange.table_export import export_table
+from farm.interchange.vector_export import export_vectors
+from farm.interchange.vector_file import BRANCH, MAIN
 from farm.interchange.vector_import import VectorImport
 from farm.interchange.vector_keys import all_digests
 from farm.interchange.vector_survey import survey
@@ -32,6 +32,7 @@ from farm.store.directory import SweepDirectory
 from farm.store.measured import measured_columns
 from sweeps.limits import limited
 from sweeps.reshard import SWEEP as RESHARD
+from tests.tiny_sweep import generated
 from tests.tt_metal_files import KERNEL, branch_vectors, result, write_json, write_vectors
 
 VECTORS = branch_vectors(12)
@@ -193,7 +194,10 @@ def test_a_vector_that_was_not_run_since_it_is_invalid() -> None:
         ([1], "record 0 is no result: it has no status"),
         ([{"status": "pass"}], "neither input_hash nor vector_id names its vector"),
         ([result(VECTORS[0], status="odd")], "unknown status 'odd'"),
-        ([result({**VECTORS[0], "input_hash": "ab12"})], "none of the 1 results belongs to a vector"),
+        (
+            [result({**VECTORS[0], "input_hash": "ab12"})],
+            "none of the 1 results belongs to a vector",
+        ),
         ([result(VECTORS[0]), {**result(VECTORS[1]), "metrics": []}], "import the generations"),
         ([result(VECTORS[0], message="\ud800")], "surrogates not allowed"),
     ],
@@ -210,8 +214,6 @@ def test_a_wrong_file_is_refused_before_anything_is_written(
 
 
 def test_vectors_without_ids_in_tt_metal_take_no_results(tmp_path: Path) -> None:
-    from tests.tiny_sweep import generated
-
     directory = generated(tmp_path / "out")
     with pytest.raises(FarmError, match="have no ids in tt-metal"):
         imported(directory, write_json(tmp_path / "r.json", [result(VECTORS[0])]))
@@ -314,8 +316,6 @@ def test_fits_of_the_recorded_study_are_its_own(study: SweepDirectory, data_dir:
 def test_their_fit_on_our_files_is_the_published_one(
     study: SweepDirectory, data_dir: Path, tmp_path: Path
 ) -> None:
-    from farm.interchange.vector_export import export_vectors
-
     assert all(file.is_same for file in export_vectors(study, tmp_path / "vectors"))
     assert all(file.is_same for file in export_results(study, BRANCH, tmp_path / "results"))
     wanted = _published(data_dir)
@@ -360,38 +360,3 @@ def _fits(
         )
         found.append((group, (slope, y - slope * x, n)))
     return found
-
-
-def test_tables_hold_every_vector(directory: SweepDirectory, tmp_path: Path) -> None:
-    imported(directory, write_json(tmp_path / "r.json", [result(v) for v in VECTORS[:6]]))
-    for kind in ("csv", "json", "parquet"):
-        assert export_table(directory, kind, tmp_path / f"t.{kind}") == 12
-    rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
-    assert Counter(row["status"] for row in rows) == {"OK": 6, "NO_RESULT": 2, "": 4}
-    first = rows[0]
-    assert (first["shape"], first["output_grid"], first["n_launches"]) == ("1x1x64x32", "1x2", "10")
-    assert float(first["mean_ns"]) == outcomes(directory)[0]["mean_ns"]
-    records = json.loads((tmp_path / "t.json").read_text())
-    table = pq.read_table(tmp_path / "t.parquet")
-    assert (
-        [record["id"] for record in records] == table["id"].to_pylist() == [r["id"] for r in rows]
-    )
-    assert records[0]["shape"] == table["shape"].to_pylist()[0] == [1, 1, 64, 32]
-    assert records[11]["status"] is None
-    assert not list(tmp_path.glob(".*"))
-
-
-def test_columns_of_the_tables_never_collide(tmp_path: Path) -> None:
-    from sweeps.axis import Axis
-    from sweeps.space import Sweep
-    from tests.tiny_sweep import commit
-
-    sweep = Sweep(
-        "x", "x", (Axis.ints("id", [1, 2]), Axis.ints("elements", [3])), "id", ("id",), version="1"
-    )
-    directory = open_or_generate(tmp_path / "out", Plan(sweep, "x"))
-    commit(directory, directory.chunks()[0].chunk_id)
-    export_table(directory, "csv", tmp_path / "t.csv")
-    rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
-    assert [row["id_"] for row in rows] == ["1", "2"]
-    assert [row["n_launches"] for row in rows] == ["3", "3"]

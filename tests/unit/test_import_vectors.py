@@ -178,6 +178,10 @@ REFUSED = {
     "enum": (_edited(ONE, dtype="BFLOAT16"), "'BFLOAT16' is no member of DataType"),
     "key": ({ONE["suite_name"]: {"abc": ONE}}, "stands under 'abc', but its input_hash is"),
     "suite": ({"other": {ONE["input_hash"]: ONE}}, "but its suite_name is"),
+    "no id": (
+        {"s": {"x": {name: v for name, v in MAIN.items() if name != "input_hash"}}},
+        "stands under 'x', but its input_hash is missing",
+    ),
     "type": (
         main_vector("s", m={"type": "ttnn.Tensor", "data": {}}),
         "unknown type 'ttnn.Tensor'; known are MemoryConfig",

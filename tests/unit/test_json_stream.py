@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from farm.errors import FormatError
@@ -28,6 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("json")
 
 
+@example([0.5, -1e-7, 12], JsonStyle(None), 1)
 @given(st.lists(VALUES, max_size=6), STYLES, st.integers(1, 30))
 def test_an_array_is_read_and_written_as_it_was(
     folder: Path, records: list[object], style: JsonStyle, piece: int
