@@ -76,8 +76,8 @@ def export(
 
 def _files(directory: SweepDirectory, kind: str, out: Path) -> Iterator[FileResult]:
     from farm.interchange.result_export import export_results
-    from farm.interchange.result_file import BRANCH, MAIN
     from farm.interchange.vector_export import export_vectors
+    from farm.interchange.vector_file import BRANCH, MAIN
 
     if kind == "tt-metal-vectors":
         return export_vectors(directory, out)

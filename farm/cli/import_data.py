@@ -66,6 +66,7 @@ def vectors(
     from farm.interchange.vector_import import VectorImport
     from farm.interchange.vector_survey import survey
 
+    _require_place(out)
     inputs = input_files(paths)
     progress = ReadProgress(inputs, 2, bytes_progress())
     found = survey(inputs, progress)
@@ -125,6 +126,7 @@ def results(
         )
     if chunk and not is_new:
         raise UsageError(f"{out} holds a sweep already: --chunk cannot change it")
+    _require_place(out)
     inputs = input_files(paths)
     vector_inputs = input_files(vectors_at) if is_new else []
     progress = ReadProgress([*inputs, *vector_inputs], 2, bytes_progress())
@@ -142,6 +144,15 @@ def results(
     with run_lock(out):
         done = import_results(directory, found, leave_open, progress)
     _say_results(directory, found, done, as_json)
+
+
+def _require_place(out: Path) -> None:
+    """Refuse a place that cannot take a sweep before gigabytes are read."""
+    from farm.generation import require_usable
+    from farm.store.manifest import FILE_NAME
+
+    if not (out / FILE_NAME).exists():
+        require_usable(out)
 
 
 def _vector_warnings(found: VectorSurvey) -> list[str]:
