@@ -20,7 +20,7 @@ def app() -> typer.Typer:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("roofline", "--chip", "h1000"), "there is no chip 'h1000'; known are baseline"),
+        (("roofline", "--chip", "h1000"), "there is no chip 'h1000'; did you mean h100-sxm"),
         (("roofline", "-p", "fp17"), "there is no precision 'fp17'"),
         (("roofline", "--chip", "n150", "-p", "FP64"), "no FP64 peak of Tenstorrent Wormhole"),
         (("roofline", "-m", "gemm"), "write NAME=FLOPS/BYTES"),

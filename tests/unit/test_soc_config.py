@@ -18,7 +18,7 @@ from analysis.soc.chip.designs import BASELINE, DESIGNS
 from analysis.soc.chip.precision import Precision
 from analysis.soc.chip.technology import Technology
 from analysis.soc.errors import ConfigError, ThermalRunawayError
-from farm.errors import UsageError
+from farm.errors import FormatError, UsageError
 
 
 def test_configurations_compose() -> None:
@@ -135,18 +135,20 @@ def test_a_file_says_only_what_differs_from_its_base(tmp_path: Path) -> None:
         ("base: nobody\n", "there is no base 'nobody'; known are baseline"),
         ("chiplet: {sm: {clock_mhz: 2.3}}\n", "Is it in GHz? Then write 2300"),
         ("chiplet: {sms: 3}\n", "has no field 'chiplet.sms'; did you mean n_sms"),
-        ("chiplet: 3\n", "has no field 'chiplet'"),
+        ("chiplet: 3\n", "'chiplet' has fields of its own; give one of them, such as chiplet."),
+        ("n_chiplets: 4\nn_chiplets: 8\n", "line 1: not YAML: the key 'n_chiplets' is there twice"),
+        ("hbm_stack_gb_s: 1.28e11\n", "Is it in B/s? Then write 128"),
     ],
 )
 def test_a_bad_file_is_named(tmp_path: Path, text: str, expected: str) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(UsageError) as refused:
         read_config(path)
     assert str(path) in str(refused.value)
     assert expected in str(refused.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nothing\.yaml: cannot be read"):
+    with pytest.raises(FormatError, match=r"nothing\.yaml: cannot be read"):
         read_config(tmp_path / "nothing.yaml")

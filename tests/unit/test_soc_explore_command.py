@@ -104,7 +104,7 @@ def test_sensitivity(farm: Farm, tmp_path: Path) -> None:
         (("explore", "-l", "sms=3"), "no axis 'sms'"),
         (("explore", "--set-axis", "n_sms=a"), "not of kind int"),
         (("explore", "matmul"), "is of 'matmul', not of designs"),
-        (("explore", "no.yaml"), "cannot read the study no.yaml"),
+        (("explore", "no.yaml"), "no.yaml: cannot be read"),
         (("explore", "--power", "none"), "physical or reference"),
         (("explore", "--precision", "tf32"), "no TF32 rate"),
         (("explore", "--workload", "big"), "gemm:MxNxK"),

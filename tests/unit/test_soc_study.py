@@ -60,7 +60,7 @@ def test_one_constraint_and_a_chip_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("axes: [1", "is not YAML"),
+        ("axes: [1", "not YAML"),
         ("- 1", "expected the keys axes, chip, constraints"),
         ("constraint: n_sms > 3", "no key 'constraint'; did you mean constraints"),
         ("axes: 3", "axes: write AXIS: VALUES"),
@@ -81,7 +81,7 @@ def test_an_impossible_chip_is_named(tmp_path: Path) -> None:
 
 
 def test_a_study_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="cannot read the study"):
+    with pytest.raises(FormatError, match="cannot be read"):
         Study.load(tmp_path / "no.yaml")
 
 

@@ -63,7 +63,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1, 2", "is not YAML"),
+        ("[1, 2", "not YAML"),
         ("3", "expected the keys name, precision, ops"),
         ("ops: []", "at least one op"),
         ("opps: []", "no key 'opps'; did you mean ops"),
@@ -96,7 +96,7 @@ def test_a_broken_file_is_refused_with_file_op_and_key(
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="cannot read the workload"):
+    with pytest.raises(FormatError, match="cannot be read"):
         Workload.load(tmp_path / "none.yaml")
 
 

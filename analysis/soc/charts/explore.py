@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
+from analysis.soc.charts.names import label_of
 from analysis.soc.charts.style import (
     ACCENT,
     FAINT,
@@ -24,7 +25,7 @@ from analysis.soc.charts.style import (
 )
 from analysis.soc.chip.designs import TARGET_DENSITY_TFLOPS_MM2, TARGET_POWER_W
 from analysis.soc.explore.exploration import Design, Exploration
-from analysis.soc.explore.metrics import METRICS, Goal, unit_of
+from analysis.soc.explore.metrics import Goal, unit_of
 from analysis.soc.numerals import number_text
 from analysis.units import duration_text, prefixed
 
@@ -132,10 +133,8 @@ def _best_text(best: Design, x: Goal, y: Goal) -> str:
 
 
 def _axis_text(goal: Goal) -> str:
-    what = METRICS[goal.name].text if goal.name in METRICS else goal.name.replace("_", " ")
-    unit = "" if _is_time(goal.name) else unit_of(goal.name)
     better = "more" if goal.sense > 0 else "less"
-    return f"{what}{', ' if unit else ''}{unit}   ({better} is better)"
+    return f"{label_of(goal.name)}   ({better} is better)"
 
 
 def _draw_front(axes: Axes, found: Exploration, names: list[str]) -> None:
@@ -182,8 +181,7 @@ def _draw_front(axes: Axes, found: Exploration, names: list[str]) -> None:
 def _scale_names(scales: list[str]) -> list[str]:
     """Names broken into lines; where there are many, every other one is lower."""
     room = max(_PANEL_CHARACTERS // len(scales), 5)
-    names = [name.removesuffix("_ns").replace("_", " ") for name in scales]
-    texts = [textwrap.fill(name, room, break_long_words=False) for name in names]
+    texts = [textwrap.fill(label_of(name), room, break_long_words=False) for name in scales]
     if len(scales) <= _MOST_SIDE_BY_SIDE:
         return texts
     lower = "\n" * max(text.count("\n") + 1 for text in texts[::2])

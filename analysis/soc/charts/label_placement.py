@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
@@ -22,6 +26,7 @@ _PLACES = (
     ((-14, 42), "right", "bottom"),
 )
 _POINT_RADIUS = 7.0
+_LINE_RADIUS = 3.0
 
 
 def label_points(
@@ -31,6 +36,7 @@ def label_points(
     *,
     color: str,
     taken: Sequence[Text] = (),
+    lines: Sequence[Line2D] = (),
 ) -> None:
     """Write a name beside each point, where there is most room.
 
@@ -46,14 +52,24 @@ def label_points(
         Of the text.
     taken : sequence of Text, optional
         What is written there already.
+    lines : sequence of Line2D, optional
+        What is drawn there already, in straight pieces.
     """
     # Pixels are final only after the layout.
     axes.figure.figure.draw_without_rendering()
     obstacles = [text.get_window_extent() for text in taken]
     obstacles += [_around(axes, point) for point in points]
+    obstacles += [box for line in lines for box in _along(axes, line)]
     for point, name in zip(points, names, strict=True):
         label = axes.annotate(
-            name, point, (0, 0), textcoords="offset points", fontsize=11.5, color=color
+            name,
+            point,
+            (0, 0),
+            textcoords="offset points",
+            fontsize=11.5,
+            color=color,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+            zorder=7,
         )
         label.set_in_layout(False)
         obstacles.append(_settle(axes, label, obstacles))
@@ -64,6 +80,17 @@ def _around(axes: Axes, point: tuple[float, float]) -> Bbox:
     return Bbox.from_extents(
         x - _POINT_RADIUS, y - _POINT_RADIUS, x + _POINT_RADIUS, y + _POINT_RADIUS
     )
+
+
+def _along(axes: Axes, line: Line2D) -> list[Bbox]:
+    """Cover a line with small squares."""
+    corners = axes.transData.transform(np.column_stack(line.get_data()))
+    length = float(np.hypot(*np.diff(corners, axis=0).T).sum())
+    at = np.linspace(0, len(corners) - 1, max(2, math.ceil(length / (2 * _LINE_RADIUS))))
+    x, y = (np.interp(at, range(len(corners)), column) for column in corners.T)
+    r = _LINE_RADIUS
+    squares = zip(x.tolist(), y.tolist(), strict=True)
+    return [Bbox.from_extents(a - r, b - r, a + r, b + r) for a, b in squares]
 
 
 def _settle(axes: Axes, label: Annotation, obstacles: list[Bbox]) -> Bbox:

@@ -36,7 +36,11 @@ MOST_NAMED_MARKERS = 12
 
 _LEVEL_LINES = ("-", (0, (5, 2)), (0, (1.5, 1.8)))
 _THICK_CLOUD = 2000
+_FAR_BELOW = 0.001
+"""Share of a thick cloud that may lie below the chart."""
 _ROOM = 1.6
+_LABEL_PIXELS = 48.0
+"""Height that the name of a peak takes."""
 _ENOUGH_ROOM = 260.0
 """Pixels beyond which a name is far enough from every marker."""
 
@@ -102,10 +106,11 @@ def _set_limits(
     high = max([*ridges, *intensities]) * 25
     axes.set_xlim(low, high)
     peaks = [model.processor.peak_compute(p) for p in shown]
-    bottom = min(
-        [model.attainable_tflops(shown[0], axes.get_xlim()[0])]
-        + [p.achieved_tflops / _ROOM for p in placements]
-    )
+    bottom = model.attainable_tflops(shown[0], low)
+    if placements:
+        achieved = np.sort([p.achieved_tflops for p in placements])
+        n_below = int(_FAR_BELOW * len(achieved)) if len(achieved) >= _THICK_CLOUD else 0
+        bottom = min(bottom, float(achieved[n_below]) / _ROOM)
     axes.set_ylim(bottom, max(peaks) * 2.2)
 
 
@@ -118,8 +123,9 @@ def _draw_peaks(
     """Draw the roof of each precision over the farthest level; name equal peaks once."""
     _, high = axes.get_xlim()
     taken: list[Text] = []
-    for peak, group in groupby(shown, model.processor.peak_compute):
-        same = list(group)
+    groups = [(peak, list(same)) for peak, same in groupby(shown, model.processor.peak_compute)]
+    places = _places(axes, [peak for peak, _ in groups])
+    for (peak, same), (away, vertical) in zip(groups, places, strict=True):
         color = colors[same[0]]
         nearest = max(model.processor.memory_levels.values())
         start = peak / nearest * 1e3
@@ -127,16 +133,24 @@ def _draw_peaks(
         text = axes.annotate(
             f"{', '.join(same)}  {number_text(peak)} TFLOPS",
             (high, peak),
-            xytext=(-6, 4),
+            xytext=(-6, away),
             textcoords="offset points",
             ha="right",
-            va="bottom",
+            va=vertical,
             color=color,
             fontweight="bold",
         )
         text.set_in_layout(False)
         taken.append(text)
     return taken
+
+
+def _places(axes: Axes, peaks: Sequence[float]) -> list[tuple[float, str]]:
+    """Above each peak in ascending order, or below where the next one is too near."""
+    axes.figure.figure.draw_without_rendering()
+    heights = [float(axes.transData.transform((1.0, peak))[1]) for peak in peaks]
+    gaps = np.diff([*heights, math.inf])
+    return [(4, "bottom") if gap >= _LABEL_PIXELS else (-4, "top") for gap in gaps]
 
 
 def _draw_levels(axes: Axes, model: PerformanceModel, shown: Sequence[Precision]) -> None:
@@ -248,6 +262,7 @@ def _draw_markers(
     colors: dict[Precision, str],
     taken: list[Text],
 ) -> None:
+    n_lines = len(axes.get_lines())
     measured = [p for p in placements if p.efficiency is not None]
     thought = [p for p in placements if p.efficiency is None]
     _draw_measured(axes, measured, len(set(colors.values())))
@@ -271,6 +286,7 @@ def _draw_markers(
         [_name(p) for p in named],
         color=INK,
         taken=taken,
+        lines=axes.get_lines()[:n_lines],
     )
 
 

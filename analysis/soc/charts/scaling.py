@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from analysis.soc.charts.names import label_of, short_label
 from analysis.soc.charts.style import (
     ACCENT,
     INK,
@@ -21,18 +22,6 @@ from analysis.soc.charts.style import (
 from analysis.soc.chip.designs import TARGET_POWER_W
 from analysis.soc.models.scaling import ScalingStudy
 from analysis.soc.models.summary import Summary
-
-FIELD_TITLES = {
-    "n_chiplets": "chiplets",
-    "n_sms": "SMs per chiplet",
-    "clock_mhz": "clock, MHz",
-    "n_tensor_cores": "tensor cores per SM",
-    "area_mm2": "area of a chiplet, mm²",
-    "l2_mb": "L2 per chiplet, MB",
-    "n_hbm_stacks": "HBM stacks",
-    "hbm_stack_gb_s": "bandwidth of a stack, GB/s",
-}
-"""What axes call the fields that are varied; others keep their own name."""
 
 _PANELS = {
     "peak_tflops": "Peak, TFLOPS",
@@ -51,7 +40,7 @@ def scaling_figure(studies: Sequence[ScalingStudy]) -> Figure:
         Of one chip.
     """
     first = studies[0]
-    names = " and ".join(FIELD_TITLES.get(s.key, s.key).split(",")[0] for s in studies)
+    names = " and ".join(short_label(s.key) for s in studies)
     with style():
         if len(studies) == 1:
             figure, axes = new_figure(
@@ -61,7 +50,7 @@ def scaling_figure(studies: Sequence[ScalingStudy]) -> Figure:
                 _draw(panel, first, metric)
                 _from_zero(panel, studies, metric)
                 panel.set_title(title)
-                panel.set_xlabel(FIELD_TITLES.get(first.key, first.key))
+                panel.set_xlabel(label_of(first.key))
             return figure
         figure, axes = new_figure(
             f"Scaling {first.soc.name}",
@@ -79,7 +68,7 @@ def scaling_figure(studies: Sequence[ScalingStudy]) -> Figure:
                 if j == 0:
                     panel.set_title(title)
                 if i == len(_PANELS) - 1:
-                    panel.set_xlabel(FIELD_TITLES.get(study.key, study.key), color=INK)
+                    panel.set_xlabel(label_of(study.key), color=INK)
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis.soc.charts.names import headline, short_label
 from analysis.soc.charts.style import ACCENT, INK, SOFT, WARNING, new_figure, style
 from analysis.soc.explore.metrics import unit_of
 from analysis.soc.explore.sensitivity import Sensitivity
@@ -22,7 +24,7 @@ _BAR = 0.56
 _HALF_BAR = 0.36
 _ROOM_LEFT, _ROOM_RIGHT = 0.22, 0.25
 _HEADROOM = 1.06
-_SHORT_NAME = 9
+_LINE_CHARACTERS = 11
 
 
 def tornado_figure(effects: Sequence[Sensitivity], title: str, subtitle: str) -> Figure:
@@ -71,7 +73,7 @@ def _draw_tornado(axes: Axes, effects: Sequence[Sensitivity]) -> None:
                 )
     axes.set_yticks(
         range(len(effects)),
-        [f"{e.parameter}\nnormalised {e.normalised:+.2f}" for e in effects],
+        [f"{short_label(e.parameter)}\nnormalised {e.normalised:+.2f}" for e in effects],
     )
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.invert_yaxis()
@@ -82,7 +84,7 @@ def _draw_tornado(axes: Axes, effects: Sequence[Sensitivity]) -> None:
         100 * (min(lowest, 0) - _ROOM_LEFT * widest), 100 * (max(highest, 0) + _ROOM_RIGHT * widest)
     )
     axes.set_xlabel(f"change in %, from {number_text(base)} {unit}".rstrip())
-    axes.set_title(effects[0].metric)
+    axes.set_title(headline(effects[0].metric))
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
 
@@ -128,8 +130,8 @@ def _draw_indices(axes: Axes, indices: SobolIndices) -> None:
             label=label,
             error_kw={"ecolor": INK, "elinewidth": 1.3, "capsize": 3},
         )
-    axes.set_xticks(at, [_two_lines(name) for name in indices.parameters])
-    axes.set_title(f"{indices.metric}: share of variance")
+    axes.set_xticks(at, [_wrapped(name) for name in indices.parameters])
+    axes.set_title(f"{headline(indices.metric)}: share of variance")
     axes.tick_params(axis="x", length=0, labelcolor=INK)
     axes.grid(visible=False, axis="x")
 
@@ -156,17 +158,13 @@ def _draw_pairs(axes: Axes, indices: SobolIndices) -> None:
         )
     axes.set_xlim(-0.5, n - 1.5)
     axes.set_ylim(n - 0.5, 0.5)
-    axes.set_xticks(range(n - 1), [_two_lines(name) for name in indices.parameters[:-1]])
-    axes.set_yticks(range(1, n), [_two_lines(name) for name in indices.parameters[1:]])
+    axes.set_xticks(range(n - 1), [_wrapped(name) for name in indices.parameters[:-1]])
+    axes.set_yticks(range(1, n), [_wrapped(name) for name in indices.parameters[1:]])
     axes.tick_params(length=0, labelcolor=INK)
     axes.set_title("interactions (grey: not told apart from 0)", color=SOFT, fontsize=12.5)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
 
 
-def _two_lines(name: str) -> str:
-    if len(name) <= _SHORT_NAME:
-        return name
-    words = name.split("_")
-    half = (len(words) + 1) // 2
-    return "\n".join("_".join(part) for part in (words[:half], words[half:]) if part)
+def _wrapped(name: str) -> str:
+    return textwrap.fill(short_label(name), _LINE_CHARACTERS, break_long_words=False)

@@ -70,7 +70,7 @@ def _draw_ops(axes: Axes, shares: Sequence[OpShare], total_s: float) -> None:
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.set_xlabel("% of the time")
-    axes.set_title("time by op")
+    axes.set_title("Time by op")
 
 
 def _draw_gains(axes: Axes, analysis: WorkloadAnalysis) -> None:

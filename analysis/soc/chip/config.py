@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from analysis.soc.chip import formulas
@@ -305,8 +306,8 @@ def key_path(key: str) -> tuple[str, ...]:
     path = tuple(key.split("."))
     if path in KEYS.values():
         return path
-    from difflib import get_close_matches
-
+    if inner := [".".join(known) for known in KEYS.values() if known[: len(path)] == path]:
+        raise ConfigError(f"{key!r} has fields of its own; give one of them, such as {inner[0]}")
     close = get_close_matches(key.rsplit(".", maxsplit=1)[-1], KEYS, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(KEYS)}"
     raise ConfigError(f"a chip has no field {key!r}; {hint}")

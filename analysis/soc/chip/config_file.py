@@ -24,6 +24,7 @@ import yaml
 from analysis.soc.chip.config import SoCConfig
 from analysis.soc.chip.designs import BASELINE, DESIGNS
 from analysis.soc.errors import ConfigError
+from analysis.soc.yaml_file import read_yaml
 
 
 def read_config(path: Path | str) -> SoCConfig:
@@ -31,19 +32,13 @@ def read_config(path: Path | str) -> SoCConfig:
 
     Raises
     ------
+    FormatError
+        If the file cannot be read or is not YAML.
     ConfigError
-        If the file cannot be read, is not YAML, or describes an impossible chip.
+        If it describes an impossible chip.
     """
     path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        at = getattr(error, "problem_mark", None)
-        where = f" line {at.line + 1}:" if at is not None else ""
-        why = getattr(error, "problem", None) or "not a text in UTF-8"
-        raise ConfigError(f"{path}:{where} not YAML: {why}") from None
+    content = read_yaml(path)
     if not isinstance(content, Mapping):
         raise ConfigError(f"{path}: expected fields of a chip such as 'n_chiplets: 4'")
     return config_of({"name": path.stem, **content}, str(path))

@@ -9,13 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
 from analysis.soc.chip.config import SoCConfig
 from analysis.soc.chip.config_file import config_of
 from analysis.soc.chip.precision import Precision
 from analysis.soc.chip.quantities import Plausible
 from analysis.soc.errors import ConfigError
+from analysis.soc.yaml_file import read_yaml
 
 _FILE = Path(__file__).with_name("public_chips.yaml")
 _TFLOPS = Plausible("TFLOPS", 0.1, 1e6)
@@ -89,7 +88,7 @@ class Chip:
 @functools.cache
 def library() -> Mapping[str, Chip]:
     """Read all chips, by name."""
-    entries = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    entries = read_yaml(_FILE)
     return MappingProxyType({name: _chip(name, entry) for name, entry in entries.items()})
 
 

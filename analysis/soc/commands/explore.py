@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from analysis.soc.explore.evaluation import Setting
     from analysis.soc.explore.exploration import Exploration, OnChunk, Question
     from analysis.soc.explore.study import Study
-    from sweeps.space import Sweep
 
 DEFAULT_GOALS = "density_tflops_mm2,total_power_w"
 _STUDY_SUFFIXES = (".yaml", ".yml")
@@ -159,18 +158,23 @@ def explore(
     evaluates a space on all cores, stored and resumable; give its directory as SPACE.
     """
     from analysis.soc.explore.design_file import check_table_path
+    from analysis.soc.explore.study import Study
 
     checked_plot(plot)
     for path in (front, designs):
         if path is not None:
             check_table_path(path)
-    task = _task(
-        space,
-        limit + [text.replace("=", ":=", 1) for text in set_axis],
-        constraint,
-        (pareto, objective, precision, power, workload),
-        chosen_soc(config, chip, changes) if config or chip or changes else None,
+    given = Study(
+        limits=(*limit, *(text.replace("=", ":=", 1) for text in set_axis)),
+        chip=chosen_soc(config, chip, changes) if config or chip or changes else None,
+        constraints=tuple(constraint),
+        pareto=tuple(pareto.split(",")) if pareto else (),
+        objective=objective,
+        precision=precision,
+        power=power,
+        workload=workload,
     )
+    task = _task(space, given)
     if search:
         if plot or front or designs:
             raise UsageError("--search finds one design: --plot, --front and --designs need all")
@@ -188,66 +192,61 @@ class _Task:
     setting: Setting
 
 
-def _task(
-    space: str,
-    limits: list[str],
-    constraints: list[str],
-    words: tuple[str | None, str | None, str | None, str | None, str | None],
-    base: Any,
-) -> _Task:
-    """Join options, study and defaults; options come first."""
+def _task(space: str, given: Study) -> _Task:
+    """Join study, options and defaults; options come first."""
+    from analysis.soc.explore.study import Study
+
+    study = Study.load(Path(space)) if space.endswith(_STUDY_SUFFIXES) else Study()
+    asked = study.joined(given)
+    setting = _setting(asked)
+    return _Task(_source(space, given, asked), _question(asked).with_limits(setting), setting)
+
+
+def _setting(asked: Study) -> Setting:
     from analysis.soc.chip.config import SoCConfig
     from analysis.soc.chip.precision import Precision
-    from analysis.soc.explore.constraints import Constraint
-    from analysis.soc.explore.design_space import DeclaredSpace, StoredSpace
     from analysis.soc.explore.evaluation import Setting
-    from analysis.soc.explore.exploration import Question
-    from analysis.soc.explore.metrics import Goal
-    from analysis.soc.explore.study import Study
     from analysis.soc.models.power import PowerSemantics
     from analysis.soc.workload.argument import DEFAULT_WORKLOAD, parse_workload
-    from farm.store.manifest import FILE_NAME
 
-    pareto, objective, precision, power, workload = words
-    study = Study.load(Path(space)) if space.endswith(_STUDY_SUFFIXES) else Study()
-    semantics = power or study.power or PowerSemantics.PHYSICAL
+    semantics = asked.power or PowerSemantics.PHYSICAL
     if semantics not in tuple(PowerSemantics):
         raise UsageError(f"--power {semantics}: write {' or '.join(PowerSemantics)}")
-    setting = Setting(
-        base=base or study.chip or SoCConfig(),
-        precision=Precision.parse(precision or study.precision or Precision.FP16),
+    return Setting(
+        base=asked.chip or SoCConfig(),
+        precision=Precision.parse(asked.precision or Precision.FP16),
         semantics=PowerSemantics(semantics),
-        workload=parse_workload(workload or study.workload or DEFAULT_WORKLOAD),
+        workload=parse_workload(asked.workload or DEFAULT_WORKLOAD),
     )
-    names = pareto.split(",") if pareto else study.pareto or DEFAULT_GOALS.split(",")
-    goals = tuple(Goal.parse(name) for name in names)
-    wanted = objective or study.objective
-    question = Question(
-        goals,
-        Goal.parse(wanted) if wanted else goals[0],
-        tuple(Constraint.parse(text) for text in (*study.constraints, *constraints)),
-    )
-    source: DesignSource
+
+
+def _question(asked: Study) -> Question:
+    from analysis.soc.explore.constraints import Constraint
+    from analysis.soc.explore.exploration import Question
+    from analysis.soc.explore.metrics import Goal
+
+    goals = tuple(Goal.parse(name) for name in asked.pareto or DEFAULT_GOALS.split(","))
+    objective = Goal.parse(asked.objective) if asked.objective else goals[0]
+    return Question(goals, objective, tuple(Constraint.parse(text) for text in asked.constraints))
+
+
+def _source(space: str, given: Study, asked: Study) -> DesignSource:
+    from analysis.soc.explore.design_space import DeclaredSpace, StoredSpace
+    from farm.catalog import load_sweep, resolve_source
+    from farm.store.manifest import FILE_NAME
+    from sweeps.limits import limited
+    from sweeps.soc_design import SWEEP
+
     if (Path(space) / FILE_NAME).exists():
-        if limits or workload:
+        if given.limits or given.workload:
             raise UsageError(
                 f"{space} holds evaluated designs: --limit, --set-axis and --workload cannot "
                 f"change them; a --constraint selects among them"
             )
-        source = StoredSpace(Path(space))
-    else:
-        source = DeclaredSpace(_sweep(space, study, limits))
-    return _Task(source, question.with_limits(setting), setting)
-
-
-def _sweep(space: str, study: Study, limits: list[str]) -> Sweep:
-    from farm.catalog import load_sweep, resolve_source
-    from sweeps.limits import limited
-    from sweeps.soc_design import SWEEP
-
-    if space.endswith(_STUDY_SUFFIXES):
-        return limited(SWEEP, [*study.limits, *limits])
-    return limited(load_sweep(resolve_source(space)), limits)
+        return StoredSpace(Path(space))
+    is_study = space.endswith(_STUDY_SUFFIXES)
+    sweep = SWEEP if is_study else load_sweep(resolve_source(space))
+    return DeclaredSpace(limited(sweep, list(asked.limits)))
 
 
 def _explore(

@@ -81,6 +81,8 @@ def chosen(config: Path | None, chip: str | None) -> SoCConfig | Chip:
     UsageError
         If both are given, or there is no such chip.
     """
+    from difflib import get_close_matches
+
     from analysis.soc.chip.config_file import read_config
     from analysis.soc.chip.designs import BASELINE, DESIGNS
     from analysis.soc.chip.public_chips import find_chip, library
@@ -93,9 +95,10 @@ def chosen(config: Path | None, chip: str | None) -> SoCConfig | Chip:
         return BASELINE
     found = DESIGNS.get(chip.strip().lower()) or find_chip(chip)
     if found is None:
-        raise UsageError(
-            f"there is no chip {chip!r}; known are {', '.join((*DESIGNS, *library()))}"
-        )
+        known = [*DESIGNS, *library()]
+        close = get_close_matches(chip.lower(), known, n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}"
+        raise UsageError(f"there is no chip {chip!r}; {hint}")
     return found
 
 
@@ -123,13 +126,15 @@ def modelled(chip: SoCConfig | Chip) -> SoCConfig:
 def _with_changes(soc: SoCConfig, changes: list[str]) -> SoCConfig:
     import yaml
 
+    from analysis.soc.yaml_file import parse_yaml
+
     values: dict[str, Any] = {}
     for change in changes:
         key, is_given, text = change.partition("=")
         if not is_given or not key.strip() or not text.strip():
             raise UsageError(f"--set {change}: write KEY=VALUE, such as clock_mhz=2300")
         try:
-            values[key.strip()] = yaml.safe_load(text)
+            values[key.strip()] = parse_yaml(text)
         except yaml.YAMLError:
             raise UsageError(f"--set {change}: {text!r} is not a value") from None
     return soc.with_values(values) if values else soc

@@ -20,15 +20,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from analysis.soc.chip.config import SoCConfig
 from analysis.soc.chip.config_file import config_of
 from analysis.soc.workload.argument import WORKLOAD_SUFFIXES
+from analysis.soc.yaml_file import read_yaml
 from farm.errors import FormatError
 
 
@@ -57,6 +56,13 @@ class Study:
     power: str | None = None
     workload: str | None = None
 
+    def joined(self, given: Study) -> Study:
+        """Add limits and constraints of another study; what else it says stands in place."""
+        said = {f.name: value for f in fields(Study) if (value := getattr(given, f.name))}
+        said["limits"] = (*self.limits, *given.limits)
+        said["constraints"] = (*self.constraints, *given.constraints)
+        return replace(self, **said)
+
     @staticmethod
     def load(path: Path) -> Study:
         """Read a YAML file.
@@ -68,12 +74,7 @@ class Study:
         ConfigError
             If its chip is impossible.
         """
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise FormatError(f"cannot read the study {path}: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise FormatError(f"{path} is not YAML: {error}") from error
+        content = read_yaml(path)
         known = ["axes", *(f.name for f in fields(Study) if f.name != "limits")]
         if not isinstance(content, Mapping):
             raise FormatError(f"{path}: expected the keys {', '.join(known)} at the top")

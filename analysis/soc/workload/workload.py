@@ -21,11 +21,10 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from analysis.soc.chip.precision import Precision
 from analysis.soc.errors import ConfigError
 from analysis.soc.workload.ops import OPS, AttentionAlgorithm, Op
+from analysis.soc.yaml_file import read_yaml
 from farm.errors import FormatError
 
 _KEYS = ("name", "precision", "ops")
@@ -60,13 +59,7 @@ class Workload:
         FormatError
             If it cannot be read, or is no workload; the message names file, op and key.
         """
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise FormatError(f"cannot read the workload {path}: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise FormatError(f"{path} is not YAML: {error}") from error
-        return Workload.parse(content, str(path), path.stem)
+        return Workload.parse(read_yaml(path), str(path), path.stem)
 
     @staticmethod
     def parse(content: object, where: str, default_name: str = "workload") -> Workload:
