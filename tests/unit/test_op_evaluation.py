@@ -158,6 +158,8 @@ def test_rows_of_one_operation_are_chosen(tmp_path: Path) -> None:
     assert len(chosen) == len(chosen.cells) == 2
     assert chosen.frame["approx"].all()
     assert chosen.warnings == read_sweep(path).warnings
+    with pytest.raises(UsageError, match=r"has rows of sine, cosine, and none of it"):
+        read_chosen(path, None, "log")
 
 
 def test_the_operation_may_be_told(sweep: Path) -> None:

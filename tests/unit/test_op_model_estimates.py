@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -109,13 +110,26 @@ def test_a_folder_without_models(tmp_path: Path) -> None:
         open_models(tmp_path)
 
 
+@pytest.mark.parametrize("place", ["", "wormhole_b0", "models/wormhole_b0"])
+def test_folders_of_architectures_and_of_run_sweep_have_models(
+    models: Path, tmp_path: Path, place: str
+) -> None:
+    shutil.copytree(models, tmp_path / place, dirs_exist_ok=True)
+    (tmp_path / "wormhole_b0_params.fits.json").write_text('{"format": "sweepfarm op-model fits"}')
+    assert [named.model.op for named in open_models(tmp_path)] == ["add", "exp", "exp"]
+
+
 def test_a_sweep_against_the_model_of_itself_says_so(models: Path) -> None:
     frame = measured("add")
     table = SweepTable(Path("add.csv"), tuple(frame), frame.astype(str), frame)
     found = evaluate_sweep_by_model(table, models)
     assert found.evaluation.errors.mape < 0.1
     assert set(found.sets) == {"add.json"}
-    assert "add.json was fitted on this sweep" in found.warnings[0]
+    assert "add.json was fitted on these very rows" in found.warnings[0]
+    # The name of a file is not what was measured.
+    frame = frame.assign(runtime_cycles=frame["runtime_cycles"] * 1.01)
+    other = SweepTable(Path("add.csv"), tuple(frame), frame.astype(str), frame)
+    assert not evaluate_sweep_by_model(other, models).warnings
 
 
 def test_the_commands_take_models(farm, models: Path, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def _print_estimates(changes: Sequence[tuple[str, OpChange]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.op_model.commands.console import show
+    from analysis.op_model.commands.console import percent, show
 
     if not changes:
         return
@@ -148,7 +148,7 @@ def _print_estimates(changes: Sequence[tuple[str, OpChange]]) -> None:
             _signed(change.least_percent),
             _signed(change.largest_percent),
             *(
-                "-" if value is None else f"{value:.2f} %"
+                "-" if value is None else percent(value)
                 for value in (change.mape_before, change.mape_after)
             ),
         )
@@ -158,8 +158,8 @@ def _print_estimates(changes: Sequence[tuple[str, OpChange]]) -> None:
             typer.echo(f"{Path(path).name}, {change.op}: {change.reason}")
 
 
-def _signed(percent: float | None) -> str:
-    return "-" if percent is None else f"{percent:+.2f} %"
+def _signed(change: float | None) -> str:
+    return "-" if change is None else f"{change:+.2f} %"
 
 
 def register(app: typer.Typer) -> None:

@@ -112,14 +112,14 @@ def evaluate(
 def _print(evaluation: Evaluation) -> None:
     from rich.table import Table
 
-    from analysis.op_model.commands.console import show
+    from analysis.op_model.commands.console import percent, show
 
     errors = evaluation.errors
     table = Table(box=None, show_header=False)
     table.add_row("rows", f"{errors.n:,}")
-    table.add_row("MAPE", f"{errors.mape:.2f} %")
-    table.add_row("RRMSE", f"{errors.rrmse:.2f} %")
-    table.add_row("RMSRE", f"{errors.rmsre:.2f} %")
+    table.add_row("MAPE", percent(errors.mape))
+    table.add_row("RRMSE", percent(errors.rrmse))
+    table.add_row("RMSRE", percent(errors.rmsre))
     table.add_row("R²", f"{errors.r2:.5f}")
     show(table)
     ratios = Table(title="estimate / runtime", title_justify="left", box=None, pad_edge=False)
@@ -138,7 +138,7 @@ def _print_shares(title: str, shares: Iterable[Share]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.op_model.commands.console import show
+    from analysis.op_model.commands.console import percent, show
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("")
@@ -148,13 +148,12 @@ def _print_shares(title: str, shares: Iterable[Share]) -> None:
     shown = ""
     for share in shares:
         errors = share.errors
-        percents = (errors.mape, errors.rrmse, errors.rmsre)
         ratios = (share.mean_ratio, share.least_ratio, share.largest_ratio)
         table.add_row(
             "" if share.name == shown else share.name,
             escape(share.value),
             f"{errors.n:,}",
-            *(f"{percent:.2f} %" for percent in percents),
+            *map(percent, (errors.mape, errors.rrmse, errors.rmsre)),
             *(f"{ratio:.3f}" for ratio in ratios),
         )
         shown = share.name

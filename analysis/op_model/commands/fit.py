@@ -147,7 +147,7 @@ def _print(
 ) -> None:
     from os.path import commonpath
 
-    from analysis.op_model.commands.console import show
+    from analysis.op_model.commands.console import percent, show
     from analysis.op_model.commands.fit_tables import coefficient_table, error_table, recipe_table
     from analysis.op_model.fit.fit_result import summary
     from analysis.op_model.fit.fitting import LEVEL
@@ -169,10 +169,10 @@ def _print(
     show(error_table(results, folder))
     if len(results) > 1 and total["median_mape"] is not None:
         original = total["median_reference_mape"]
-        against = "" if original is None else f"; of the original regression: {original:.3g} %"
+        against = "" if original is None else f"; of the original regression: {percent(original)}"
         typer.echo(
             f"{total['n_fits']} fits, {total['n_rows']:,} rows; median MAPE of rows held back: "
-            f"{total['median_mape']:.3g} %{against}"
+            f"{percent(total['median_mape'])}{against}"
         )
     for path in [*(result.model for result in results if result.model), *written]:
         typer.echo(f"wrote {path}")

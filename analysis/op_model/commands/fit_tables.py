@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.op_model.commands.console import percent
+
 if TYPE_CHECKING:
     from analysis.op_model.error_measures import ErrorMeasures
     from analysis.op_model.fit.fit_result import FitResult
@@ -28,9 +30,9 @@ def error_table(results: Sequence[FitResult], folder: Path) -> Table:
         table.add_row(
             *(escape(_shown(result.path, folder)), f"{result.op} {result.arch}", result.recipe),
             *(str(result.training.n), *_measures(held_back)),
-            "-" if apart is None or apart == held_back else _percent(apart.mape),
-            _percent(result.training.mape),
-            "-" if result.reference_mape is None else _percent(result.reference_mape),
+            "-" if apart is None or apart == held_back else percent(apart.mape),
+            percent(result.training.mape),
+            "-" if result.reference_mape is None else percent(result.reference_mape),
         )
     return table
 
@@ -54,7 +56,7 @@ def recipe_table(result: FitResult) -> Table:
     table.add_column("recipe, if always taken")
     table.add_column("MAPE", justify="right")
     for name, mape in result.by_recipe.items():
-        table.add_row(name, _percent(mape))
+        table.add_row(name, percent(mape))
     return table
 
 
@@ -65,8 +67,4 @@ def _shown(path: Path, folder: Path) -> str:
 def _measures(errors: ErrorMeasures | None) -> list[str]:
     if errors is None:
         return ["-"] * len(_MEASURES)
-    return [*map(_percent, (errors.mape, errors.rrmse, errors.rmsre)), f"{errors.r2:.5f}"]
-
-
-def _percent(value: float) -> str:
-    return f"{value:.3g} %" if value < 100 else f"{value:,.0f} %"
+    return [*map(percent, (errors.mape, errors.rrmse, errors.rmsre)), f"{errors.r2:.5f}"]

@@ -346,6 +346,8 @@ def _finish(results: list[Swept], out: Path, arch: str, is_fitted: bool, as_json
 def _table(results: list[Swept]) -> Table:
     from rich.table import Table
 
+    from analysis.op_model.commands.console import percent
+
     table = Table(box=None)
     table.add_column("operation")
     for name in ("tests", "OK", "failed"):
@@ -353,8 +355,8 @@ def _table(results: list[Swept]) -> Table:
     table.add_column("model", justify="right")
     table.add_column("parameter sets (mean error)")
     for result in results:
-        sets = ", ".join(f"{fit.set_name} ({fit.errors.mape:.3g} %)" for fit in result.fits)
-        model = "-" if result.model_mape is None else f"{result.model_mape:.3g} %"
+        sets = ", ".join(f"{fit.set_name} ({percent(fit.errors.mape)})" for fit in result.fits)
+        model = "-" if result.model_mape is None else percent(result.model_mape)
         table.add_row(result.op_name, *_counts([result]), model, result.problem or sets)
     n_models, n_sets = sum(bool(r.model) for r in results), sum(len(r.fits) for r in results)
     models = f"{n_models} models" if n_models else "-"

@@ -58,8 +58,8 @@ class Source:
             raise UsageError(f"--mode {self.mode!r}: it is {' or '.join(Mode)}")
         if self.params is None:
             raise UsageError(
-                f"which parameters? Name a file or folder with --params or in ${ENVIRONMENT}; "
-                f"farm run-sweep writes them"
+                f"which parameters? Name a file or folder with --params or in ${ENVIRONMENT}, or "
+                f"fitted models with --model; farm run-sweep writes both"
             )
         if self.arch and arch and self.arch != arch:
             raise UsageError(f"--arch {self.arch}, but the descriptors are of {arch}")

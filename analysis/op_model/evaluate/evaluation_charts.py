@@ -99,7 +99,7 @@ def _estimate_against_silicon(
         xlim=ends,
         ylim=ends,
         xlabel="measured runtime (cycles per input)",
-        ylabel="estimate (cycles)",
+        ylabel="estimate (cycles per input)",
         title=f"{title}: estimate against silicon, {len(runtime):,} rows",
     )
     axes.legend(frameon=False, fontsize="small")

@@ -14,6 +14,7 @@ from analysis.op_model.descriptors.descriptor_table import Descriptors, RowError
 from analysis.op_model.estimator.estimator import Estimates, Estimator
 from analysis.op_model.evaluate.estimate_frame import warning_counts
 from analysis.op_model.evaluate.evaluation import Evaluation, evaluate, work_tiles
+from analysis.op_model.fit.fitted_model import digest_of
 from analysis.op_model.fit.model_estimates import estimate_rows, open_models
 from analysis.op_model.sweep_files.names import parse_sweep_name
 from analysis.op_model.sweep_files.reader import SweepTable, read_sweep
@@ -88,6 +89,8 @@ def read_chosen(path: Path, arch: str | None, op: str | None) -> SweepTable:
     name = parse_sweep_name(Path(op))
     sweep = read_sweep(path, arch)
     warnings = list(sweep.warnings)
+    if name.op not in sweep.ops and sweep.tells_op:
+        raise UsageError(f"--op {op}: {path} has rows of {', '.join(sweep.ops)}, and none of it")
     if name.op not in sweep.ops:
         warnings.append(f"{path} is of {', '.join(sweep.ops)}; it is taken for {name.op}")
         sweep = read_sweep(path, arch, name.op)
@@ -163,12 +166,11 @@ def evaluate_sweep_by_model(sweep: SweepTable, model: Path) -> SweepEvaluation:
         answers = estimate_rows(open_models(model), descriptors.as_frame())
     except RowError as error:
         raise _named(sweep, error) from error
-    used = {answers.models[i].path.name: answers.models[i].model for i in answers.model_of_row}
     warnings = [
-        f"{name} was fitted on this sweep: of rows not fitted its MAPE was "
-        f"{fitted.validation.configurations.mape:.3g} %"
-        for name, fitted in used.items()
-        if sweep.path.name in fitted.source
+        f"{named.path} was fitted on these very rows: of rows held back its MAPE was "
+        f"{named.model.validation.configurations.mape:.3g} %"
+        for number, named in enumerate(answers.models)
+        if digest_of(sweep.frame[answers.model_of_row == number]) == named.model.rows_digest
     ]
     return _compared(
         sweep,

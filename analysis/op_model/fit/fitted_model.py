@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from analysis.op_model.error_measures import ErrorMeasures
 from analysis.op_model.fit.basis import Basis
 from analysis.op_model.fit.coefficients import Coefficient
-from analysis.op_model.fit.features import SIZES
+from analysis.op_model.fit.features import SIZES, TRAITS
 from analysis.op_model.fit.recipe_fit import RecipeFit
 from analysis.op_model.fit.residual_process import ResidualProcess
 from farm.errors import FormatError, StoreAccessError, UsageError
@@ -86,6 +87,8 @@ class FittedModel:
     ----------
     op, arch, source : str
         Operation, architecture, and where the data came from.
+    rows_digest : str
+        Of the fitted rows, see `digest_of`.
     recipe : str
         Name of the recipe.
     basis : Basis
@@ -111,6 +114,7 @@ class FittedModel:
     op: str
     arch: str
     source: str
+    rows_digest: str
     recipe: str
     basis: Basis
     fit: RecipeFit
@@ -157,6 +161,7 @@ class FittedModel:
             "op": self.op,
             "arch": self.arch,
             "source": self.source,
+            "rows_digest": self.rows_digest,
             "recipe": self.recipe,
             "basis": self.basis.as_json(),
             "fit": {
@@ -178,6 +183,22 @@ class FittedModel:
             "validation": asdict(self.validation),
             "ranges": {name: list(ends) for name, ends in self.ranges.items()},
         }
+
+
+def digest_of(rows: pd.DataFrame) -> str:
+    """Tell measured rows from others, whatever their file and order: SHA-256 of what they say."""
+    columns = [rows[name].astype(str) for name in (*SIZES, *TRAITS, "runtime_cycles")]
+    lines = sorted(",".join(values) for values in zip(*columns, strict=True))
+    return sha256("\n".join(lines).encode()).hexdigest()
+
+
+def is_model(path: Path) -> bool:
+    """Whether a JSON file says that it is a model, sound or not."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(data, dict) and data.get("format") == FORMAT
 
 
 def write_model(path: Path, model: FittedModel) -> None:
@@ -241,6 +262,7 @@ def _model(data: Mapping[str, Any]) -> FittedModel:
         op=str(data["op"]),
         arch=str(data["arch"]),
         source=str(data["source"]),
+        rows_digest=str(data["rows_digest"]),
         recipe=str(data["recipe"]),
         basis=basis,
         fit=fit,

@@ -12,7 +12,7 @@ from analysis.op_model.error_measures import measure_errors
 from analysis.op_model.fit.coefficients import Coefficient, resampled_coefficients
 from analysis.op_model.fit.cross_validation import CrossValidation, choose, cross_validate
 from analysis.op_model.fit.features import SIZES, family_of
-from analysis.op_model.fit.fitted_model import FittedModel, Validation
+from analysis.op_model.fit.fitted_model import FittedModel, Validation, digest_of
 from analysis.op_model.fit.folds import configurations
 from analysis.op_model.fit.recipe_fit import Prepared, RecipeFit
 from analysis.op_model.fit.recipes import recipes_of
@@ -80,6 +80,7 @@ def _fit(rows: pd.DataFrame, source: str, n_folds: int, recipe: str | None) -> F
         op=op,
         arch=arch,
         source=source,
+        rows_digest=digest_of(rows),
         recipe=chosen.recipe.name,
         basis=chosen.basis,
         fit=fitted,

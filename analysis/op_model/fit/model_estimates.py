@@ -13,10 +13,12 @@ import pandas as pd
 
 from analysis.op_model.descriptors.descriptor import Traits
 from analysis.op_model.descriptors.descriptor_table import RowError
-from analysis.op_model.fit.fitted_model import FittedModel, read_model
+from analysis.op_model.fit.fitted_model import FittedModel, is_model, read_model
 from farm.errors import UsageError
 
 Floats = npt.NDArray[np.float64]
+
+_IN_FOLDER = ("*.json", "*/*.json", "models/*/*.json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +107,7 @@ class ModelEstimates:
 
 
 def open_models(path: Path) -> list[NamedModel]:
-    """Read a model file, or all of a folder.
+    """Read a model file, or all of a folder: of one architecture, of several, or of ``run-sweep``.
 
     Raises
     ------
@@ -114,9 +116,13 @@ def open_models(path: Path) -> list[NamedModel]:
     FormatError
         If a file is no model.
     """
-    paths = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    paths = [path]
+    if path.is_dir():
+        candidates = [file for pattern in _IN_FOLDER for file in sorted(path.glob(pattern))]
+        paths = [file for file in candidates if is_model(file)]
     if not paths:
-        raise UsageError(f"{path}: no model files (*.json); farm op-model fit writes them")
+        where = ", ".join(str(path / pattern) for pattern in _IN_FOLDER)
+        raise UsageError(f"{path}: no model files ({where}); farm op-model fit writes them")
     return [NamedModel(file, read_model(file)) for file in paths]
 
 

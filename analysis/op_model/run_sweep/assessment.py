@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.op_model.fit.parameter_fit import SetFit, fit_sets
 from analysis.op_model.run_sweep.export import failure_reasons
-from analysis.op_model.sweep_files.reader import SweepTable, read_sweep
+from analysis.op_model.sweep_files.reader import NothingMeasuredError, SweepTable, read_sweep
 from farm.errors import FormatError, UsageError
 from sweeps.op_model.operation import Operation
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_OP_COLUMNS = frozenset({"Unary-Type", "Binary-Type", "quant_type"})
 
 
 @dataclass(frozen=True)
@@ -95,11 +93,11 @@ def assess(
     if not path.exists():
         raise UsageError(f"{path}: there are no measurements of {operation.op_name}")
     reasons = failure_reasons(raw, operation)
-    n_failed, n_rows = sum(reasons.values()), max(path.read_bytes().count(b"\n") - 1, 0)
-    if n_failed and n_failed == n_rows:
-        problem = f"none of {n_failed} tests was measured"
-        return Swept(operation.op_name, str(path), n_failed, 0, reasons, problem=problem)
-    table = read_sweep(path, arch)
+    try:
+        table = read_sweep(path, arch)
+    except NothingMeasuredError as error:
+        problem = f"none of {error.n_rows} tests was measured"
+        return Swept(operation.op_name, str(path), error.n_rows, 0, reasons, problem=problem)
     rows, others = _rows_of(operation, table)
     reasons = reasons or dict(Counter(row.reason for row in table.dropped))
     warnings = list(table.warnings)
@@ -131,7 +129,7 @@ def _with_model(swept: Swept, table: SweepTable, models: Path) -> Swept:
 def _rows_of(operation: Operation, table: SweepTable) -> tuple[pd.DataFrame, list[str]]:
     """Rows of an operation, and the other operations in its file."""
     rows = table.frame
-    if not _OP_COLUMNS & set(table.header):
+    if not table.tells_op:
         rows = rows.assign(op=operation.op)
     for name in ("approx", "l1_accumulate"):
         values = operation.values()[name]

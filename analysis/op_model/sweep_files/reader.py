@@ -134,12 +134,31 @@ class SweepTable:
         return str(self.frame["arch"].iloc[0])
 
     @property
+    def tells_op(self) -> bool:
+        """Whether a column says which operation a row is of."""
+        return bool(set(_OP_COLUMNS) & set(self.header))
+
+    @property
     def ops(self) -> tuple[str, ...]:
         """The file's operations, in order of appearance."""
         return tuple(dict.fromkeys(self.frame["op"]))
 
     def __len__(self) -> int:
         return len(self.frame)
+
+
+class NothingMeasuredError(FormatError):
+    """All tests of a sweep failed.
+
+    Attributes
+    ----------
+    n_rows : int
+        How many.
+    """
+
+    def __init__(self, path: Path, n_rows: int) -> None:
+        super().__init__(f"{path}: none of its {n_rows} rows was measured")
+        self.n_rows = n_rows
 
 
 def read_sweep(path: Path, arch: str | None = None, op: str | None = None) -> SweepTable:
@@ -160,7 +179,7 @@ def read_sweep(path: Path, arch: str | None = None, op: str | None = None) -> Sw
         If the file cannot be opened, or `arch` is unknown.
     FormatError
         If it is no sweep, a row has too few or too many cells, a cell is not what its column
-        holds, or no row was measured.
+        holds, or no row was measured (`NothingMeasuredError`).
     """
     if arch is not None and arch not in ARCHITECTURES:
         raise UsageError(f"unknown architecture {arch!r}; there are {', '.join(ARCHITECTURES)}")
@@ -172,7 +191,7 @@ def read_sweep(path: Path, arch: str | None = None, op: str | None = None) -> Sw
     cells = pd.DataFrame(rows, columns=names, dtype=str)
     measured, dropped = _split(path, cells, lines)
     if not measured.any():
-        raise FormatError(f"{path}: none of its {len(rows)} rows was measured")
+        raise NothingMeasuredError(path, len(rows))
     cells = cells[measured].reset_index(drop=True)
     columns = Columns(path, cells, [line for line, ok in zip(lines, measured, strict=True) if ok])
     name = parse_sweep_name(path)
