@@ -86,7 +86,7 @@ def results(
         typer.Option(
             "--vectors",
             metavar="PATH",
-            help="Vector files of these results, where --out is new. May be repeated.",
+            help="Vector files of these results, if --out is new. May be repeated.",
             show_default=False,
         ),
     ] = [],  # noqa: B006 - typer needs a list
@@ -117,20 +117,15 @@ def results(
     from farm.store.directory import SweepDirectory, run_lock
     from farm.store.manifest import FILE_NAME
 
-    is_new = not (out / FILE_NAME).exists()
-    if is_new == (not vectors_at):
-        raise UsageError(
-            f"{out} holds no sweep yet: give the vector files by --vectors PATH"
-            if is_new
-            else f"{out} holds a sweep already: leave out --vectors"
-        )
-    if chunk and not is_new:
+    if not vectors_at and not (out / FILE_NAME).exists():
+        raise UsageError(f"{out} holds no sweep yet: give the vector files by --vectors PATH")
+    if chunk and not vectors_at:
         raise UsageError(f"{out} holds a sweep already: --chunk cannot change it")
     _require_place(out)
     inputs = input_files(paths)
-    vector_inputs = input_files(vectors_at) if is_new else []
+    vector_inputs = input_files(vectors_at) if vectors_at else []
     progress = ReadProgress([*inputs, *vector_inputs], 2, bytes_progress())
-    if is_new:
+    if vector_inputs:
         vectors_found = vector_survey.survey(vector_inputs, progress)
         found = result_survey.survey(inputs, vectors_found.ids, progress)
         _warn([*_vector_warnings(vectors_found), *map(str, found.findings())], strict)
@@ -142,6 +137,7 @@ def results(
         found = result_survey.survey(inputs, all_digests(directory), progress)
         _warn([str(finding) for finding in found.findings()], strict)
     with run_lock(out):
+        directory.files.sweep_temporaries()
         done = import_results(directory, found, leave_open, progress)
     _say_results(directory, found, done, as_json)
 

@@ -78,9 +78,11 @@ class VectorImport:
             is_there = (path / FILE_NAME).exists()
         if is_there:
             directory = SweepDirectory.open(path)
-            if directory.manifest.fingerprint != fingerprint:
+            there = directory.manifest
+            if there.fingerprint != fingerprint:
                 raise DifferentSweepError(
-                    f"{path} holds another sweep ({directory.manifest.sweep}); choose another --out"
+                    f"{path} holds another sweep, or one of other files, repeats or chunks "
+                    f"({there.sweep}, {there.n_vectors:,} vectors); choose another --out"
                 )
             return directory
         require_usable(path)

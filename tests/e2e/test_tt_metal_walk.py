@@ -107,9 +107,13 @@ def test_import_says_what_is_wrong(farm: Farm, tmp_path: Path) -> None:
     assert "warning: 1 results over another number of launches than the 10" in done.stderr
     assert re.search(r"3 +OK", done.stdout)
     assert re.search(r"3 +NO_RESULT", done.stdout)
-    refused(farm(*given), "out holds a sweep already: leave out --vectors")
-    again = json.loads(farm(*given[:-2], "--json").stdout)
-    assert (again["n_committed"], again["n_committed_before"]) == (0, 6)
+    for arguments in (given, given[:-2]):
+        again = json.loads(farm(*arguments, "--json").stdout)
+        assert (again["n_committed"], again["n_committed_before"]) == (0, 6)
+    refused(
+        farm(*given[:-2], "--chunk", "3"), "out holds a sweep already: --chunk cannot change it"
+    )
+    refused(farm(*given, "--chunk", "3"), "out holds another sweep, or one of other files, repeats")
     (tmp_path / "cut.json").write_text((tmp_path / "vectors.json").read_text()[:900])
     refused(
         farm("import", "vectors", "cut.json", "--out", "new"), "cut.json, line", "the file ends"
