@@ -7,6 +7,7 @@ and stored like any other sweep.  Time on a card is the same for every repeat, c
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,6 @@ from analysis.soc.workload.argument import (
     DEFAULT_WORKLOAD,
     WORKLOAD_HELP,
     WORKLOAD_SUFFIXES,
-    described,
     parse_workload,
 )
 from farm.devices.device import (
@@ -85,7 +85,7 @@ class _Executed:
 
 def _details(setting: Setting) -> dict[str, str]:
     workload = setting.workload
-    return {"workload": workload.name, "workload_ops": described(workload)}
+    return {"workload": workload.name, "workload_ops": json.dumps(workload.as_json()["ops"])}
 
 
 class ModelDevice:

@@ -12,6 +12,7 @@ import pytest
 
 from analysis.soc.explore.design_space import DeclaredSpace, StoredSpace
 from analysis.soc.explore.evaluation import DesignColumns, Setting
+from analysis.soc.workload.argument import parse_workload
 from sweeps.limits import limited
 from sweeps.soc_design import SWEEP
 from tests.e2e.conftest import Farm, start
@@ -58,13 +59,13 @@ def test_designs_run_on_the_farm_are_killed_resumed_and_explored(
     for name, column in expected.items():
         assert np.array_equal(columns[name], column)
     time_ns = columns.pop("time_ns")
-    assert stored.workload == "gemm:64x4096x4096"
+    assert stored.workload == parse_workload("gemm:64x4096x4096")
     assert not np.array_equal(time_ns, DesignColumns(columns, Setting())["time_ns"])
     options = ("--pareto", "time_ns,total_power_w", "--json")
     explored = json.loads(farm("soc", "explore", "designs", *options).stdout)
     workload = ("--workload", "gemm:64x4096x4096")
     in_process = json.loads(farm("soc", "explore", *SMALL, *workload, *options).stdout)
-    for key in ("n_designs", "n_feasible", "best", "front", "constraints"):
+    for key in ("n_designs", "n_feasible", "best", "front", "constraints", "recommendation"):
         assert explored[key] == in_process[key]
     refused(farm("soc", "explore", "designs", "-l", "n_sms=16"), "holds evaluated designs")
     refused(farm("soc", "explore", "designs", "--search"), "the designs of a directory are known")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from analysis.soc.chip.config import SoCConfig
 from analysis.soc.chip.precision import Precision
 from analysis.soc.models.performance import PerformanceModel
 from analysis.soc.workload.ops import ElementWise
+from analysis.soc.workload.workload import Workload
 from farm.devices.device import CardSlot
 from farm.errors import FormatError, InvalidVectorError, UnsupportedVectorError, UsageError
 from sweeps import matmul
@@ -60,7 +62,17 @@ def test_files_are_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.Mon
     (slot,) = KIND.discover(1, {"workload": "w.yaml"})
     monkeypatch.chdir("/")
     details = KIND.device(slot, SWEEP).info.details
-    assert details == {"workload": "w", "workload_ops": "1 x elementwise 10 BF16"}
+    stored = {"name": details["workload"], "ops": json.loads(details["workload_ops"])}
+    assert Workload.parse(stored, "details") == Workload.load(tmp_path / "w.yaml")
+
+
+def test_workloads_of_equal_shapes_are_told_apart(tmp_path: Path) -> None:
+    ops = []
+    for name, more in (("a.yaml", ""), ("b.yaml", ", weight_precision: fp8")):
+        (tmp_path / name).write_text(f"ops: [{{op: gemm, m: 1, n: 2, k: 3{more}}}]")
+        (slot,) = KIND.discover(1, {"workload": str(tmp_path / name)})
+        ops.append(KIND.settled(slot)["workload_ops"])
+    assert ops[0] != ops[1]
 
 
 @pytest.mark.parametrize("text", ["gemm:1x1", "conv"])

@@ -60,6 +60,20 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     assert add.label == "elementwise 1000"
 
 
+def test_plain_data_of_a_workload_make_an_equal_one() -> None:
+    ops = (
+        Gemm(m=1, n=2, k=3, batch=4, weight_precision=Precision.FP4, name="up", count=5),
+        Attention(
+            algorithm=AttentionAlgorithm.NAIVE, n_heads=4, n_kv_heads=2, seq_q=8, head_dim=16
+        ),
+        ElementWise(n_elements=10, n_inputs=0, flops_per_element=0.5, precision=Precision.FP32),
+        Reduction(n_rows=1, n_columns=2),
+    )
+    workload = Workload("all kinds", ops)
+    plain = json.loads(json.dumps(workload.as_json()))
+    assert Workload.parse(plain, "plain") == workload
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -199,7 +199,10 @@ def _task(space: str, given: Study) -> _Task:
     study = Study.load(Path(space)) if space.endswith(_STUDY_SUFFIXES) else Study()
     asked = study.joined(given)
     setting = _setting(asked)
-    return _Task(_source(space, given, asked), _question(asked).with_limits(setting), setting)
+    source = _source(space, given, asked)
+    if source.workload is not None:
+        setting = replace(setting, workload=source.workload)
+    return _Task(source, _question(asked).with_limits(setting), setting)
 
 
 def _setting(asked: Study) -> Setting:
@@ -311,7 +314,7 @@ def _draw(task: _Task, found: Exploration, path: Path) -> None:
     from analysis.soc.commands.explore_view import conditions, headline
 
     axes = [axis.name for axis in task.source.sweep.axes]
-    subtitle = f"{found.n_designs:,} designs; {conditions(task.source, task.setting)}"
+    subtitle = f"{found.n_designs:,} designs; {conditions(task.setting)}"
     save(explore_figure(found, headline(task.source, found), subtitle, axes), path)
 
 

@@ -24,10 +24,9 @@ _MOST_ROWS = 12
 MOST_JSON_DESIGNS = 1000
 
 
-def conditions(source: DesignSource, setting: Setting) -> str:
+def conditions(setting: Setting) -> str:
     """Say what the numbers hold for."""
-    workload = source.workload or setting.workload.name
-    return f"{setting.precision}, {setting.semantics} power, time of {workload}"
+    return f"{setting.precision}, {setting.semantics} power, time of {setting.workload.name}"
 
 
 def headline(source: DesignSource, found: Exploration) -> str:
@@ -97,7 +96,7 @@ def _setting_data(source: DesignSource, setting: Setting) -> dict[str, Any]:
         "chip": setting.base.name,
         "precision": setting.precision,
         "power": setting.semantics,
-        "workload": source.workload or setting.workload.name,
+        "workload": setting.workload.name,
         "n_candidates": source.n_candidates,
     }
 
@@ -130,7 +129,7 @@ def print_exploration(
         f"{source.label}: {source.n_candidates:,} candidates, {found.n_designs:,} designs, "
         f"{found.n_feasible:,} feasible ({found.wall_s:.2f} s, {rate / 1e6:.1f} million/s)"
     )
-    say(conditions(source, setting))
+    say(conditions(setting))
     for reason, n in source.dropped.items():
         if n:
             typer.echo(f"  {n:>14,}  {reason}")
@@ -212,7 +211,7 @@ def print_search(
         f"({found.n_feasible:,} feasible), {found.n_climbed:,} looked at in climbs, "
         f"seed {found.seed} ({found.wall_s:.2f} s)"
     )
-    say(f"{conditions(source, setting)}\n")
+    say(f"{conditions(setting)}\n")
     sentences = ["No feasible design was found: relax a constraint, or give more --trials."]
     for sentence in advice.words() if advice is not None else sentences:
         say(f"- {sentence}")

@@ -6,6 +6,7 @@ bounded memory: a declared space holds the positions of at most `PART_CANDIDATES
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from analysis.soc.explore.evaluation import PARAMETERS, Floats
+from analysis.soc.workload.workload import Workload
 from farm.errors import UsageError
 from farm.generation import plan_of
 from farm.outcome import Status
@@ -44,15 +46,15 @@ class DesignSource(Protocol):
         Size of the product space.
     dropped : Counter
         Reason -> candidates that are not handed out; complete after `chunks`.
-    workload : str
-        What the ``time_ns`` of the chunks is the time of; empty where they have none.
+    workload : Workload or None
+        What the ``time_ns`` of the chunks is the time of; None where they have none.
     """
 
     sweep: Sweep
     label: str
     n_candidates: int
     dropped: Counter[str]
-    workload: str
+    workload: Workload | None
 
     def chunks(self) -> Iterator[dict[str, Floats]]:
         """Yield columns of parameters, and of ``time_ns`` where it is stored; shape (n,) each."""
@@ -93,7 +95,7 @@ class DeclaredSpace:
         If they are not.
     """
 
-    workload = ""
+    workload: Workload | None = None
 
     def __init__(self, sweep: Sweep) -> None:
         require_designs(sweep)
@@ -158,10 +160,10 @@ class StoredSpace:
         if not committed:
             raise UsageError(f"{path} has no results yet; farm run {path} --device model")
         self._chunks = [c for c in self._directory.chunks() if c.chunk_id in committed]
-        self.workload = self._workload()
+        self.workload: Workload | None = self._workload()
         self.dropped: Counter[str] = Counter()
 
-    def _workload(self) -> str:
+    def _workload(self) -> Workload:
         found: dict[str, str] = {}
         for chunk in self._chunks:
             device = self._directory.result_meta(chunk.chunk_id).device
@@ -176,7 +178,15 @@ class StoredSpace:
                 f"{self.label} has times of {len(found)} workloads, {' and '.join(found)}: they "
                 f"cannot be compared; run each in a directory of its own"
             )
-        return str(next(iter(found.values())))
+        ops, name = next(iter(found.items()))
+        try:
+            content = {"name": name, "ops": json.loads(ops)}
+        except ValueError:
+            raise UsageError(
+                f"{self.label}: the workload of its times cannot be read back ({ops[:80]}): it was "
+                f"evaluated by another version; evaluate the designs again"
+            ) from None
+        return Workload.parse(content, f"{self.label}: workload_ops")
 
     def chunks(self) -> Iterator[dict[str, Floats]]:
         """Yield columns of parameters, and the stored ``time_ns``."""

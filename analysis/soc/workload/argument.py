@@ -36,8 +36,3 @@ def parse_workload(text: str) -> Workload:
     m, n, k = (int(edge) for edge in match.groups()[:3])
     precision = Precision.parse(match[4] or Precision.FP16)
     return Workload(text, (Gemm(m=m, n=n, k=k, precision=precision),))
-
-
-def described(workload: Workload) -> str:
-    """Say in one line what a workload runs; equal for equal work."""
-    return "; ".join(f"{op.count} x {op.kind} {op.shape} {op.precision}" for op in workload.ops)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,10 @@ class Workload:
     def __post_init__(self) -> None:
         if not self.ops:
             raise ConfigError(f"workload {self.name!r} has no ops; give at least one")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data from which `parse` makes an equal workload."""
+        return {"name": self.name, "ops": [{"op": op.kind, **asdict(op)} for op in self.ops]}
 
     @staticmethod
     def load(path: Path) -> Workload:
