@@ -203,7 +203,8 @@ class CandidateJudge:
     """
 
     def __init__(self, module: TtMetalModule, spaces: Spaces, kinds: dict[str, AxisKind]) -> None:
-        self._module, self._spaces, self._kinds = module, spaces, kinds
+        self._module, self._spaces = module, spaces
+        self._suites = module.some_suites((name for name, _ in spaces), kinds)
         # Units come suite by suite; only the objects of the suite in hand are looked up and held.
         self._live = lru_cache(maxsize=2)(self._live_loops)
 
@@ -227,7 +228,7 @@ class CandidateJudge:
 
     def _live_loops(self, number: int) -> tuple[Dimension, ...]:
         name, loops = self._spaces[number]
-        return self._module.suite_alone(name, self._kinds).live_loops(loops)
+        return self._suites[name].live_loops(loops)
 
     def _reason(self, vector: dict[str, Any]) -> str | None:
         invalidate: Callable[[dict[str, Any]], Any] | None = self._module.invalidate

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -178,11 +178,13 @@ class TtMetalModule:
             raise UsageError(f"{self.name} has no suite {name!r}; {hint}")
         return found
 
-    def suite_alone(self, name: str, kinds: Mapping[str, AxisKind]) -> LiveSuite:
-        """Return a suite without looking at the others, given the kinds of its parameters' axes."""
-        loops = self._loops_of(name)
-        texts = ParameterTexts(((loop, name) for loop in loops), kinds)
-        return LiveSuite(name, tuple(map(texts.of, loops)))
+    def some_suites(
+        self, names: Iterable[str], kinds: Mapping[str, AxisKind]
+    ) -> dict[str, LiveSuite]:
+        """Return suites without looking at the others, given the kinds of their axes."""
+        loops = {name: self._loops_of(name) for name in names}
+        texts = ParameterTexts(self._placed(loops), kinds)
+        return {name: LiveSuite(name, tuple(map(texts.of, own))) for name, own in loops.items()}
 
     def arguments(self, params: Mapping[str, Value | None], suite: str = "") -> dict[str, object]:
         """Look up the live objects of a vector's parameters.
@@ -257,17 +259,19 @@ class TtMetalModule:
         return {name: self._loops_of(name) for name in self._declared}
 
     def _loops_of(self, suite: str) -> tuple[Dimension, ...]:
-        where = self._where(suite)
-        return dimensions_of(self._declared[suite], where, self._materialiser)
+        return dimensions_of(self._declared[suite], self._where(suite), self._materialiser)
+
+    def _placed(
+        self, loops: Mapping[str, tuple[Dimension, ...]]
+    ) -> Iterator[tuple[Dimension, str]]:
+        return ((loop, self._where(name)) for name, own in loops.items() for loop in own)
 
     def _where(self, suite: str) -> str:
         return f"{self.name}, suite {suite!r}"
 
     @cached_property
     def _texts(self) -> ParameterTexts:
-        return ParameterTexts(
-            (loop, self._where(name)) for name, loops in self._loops.items() for loop in loops
-        )
+        return ParameterTexts(self._placed(self._loops))
 
     @cached_property
     def _suite_named(self) -> dict[str, LiveSuite]:

@@ -305,6 +305,24 @@ def test_sharing_loops_changes_no_identity(tmp_path: Path) -> None:
     assert len(shapes) == 5
 
 
+def test_values_that_judged_suites_share_are_written_once(tmp_path: Path) -> None:
+    text = """
+    class Shape(tuple):
+        n_written = 0
+        def to_json(self):
+            Shape.n_written += 1
+            return str(list(self))
+
+    shapes = [Shape([32 * i, 32]) for i in range(1, 6)]
+    parameters = {f"s{n}": {"n": [n], "shape": tuple(shapes)} for n in range(20)}
+    def invalidate_vector(test_vector):
+        return Shape.n_written != 5, f"{Shape.n_written} written"
+    def run(**kwargs): return True, ""
+    """
+    directory = generated(tmp_path / "s", write_module(tmp_path, "op.written", text))
+    assert directory.manifest.n_vectors == 100
+
+
 def some_of_each(module: TtMetalModule) -> Iterator[tuple[LiveSuite, dict[str, Any]]]:
     return ((suite, params) for suite in module.suites for params in candidates(suite.texts))
 
