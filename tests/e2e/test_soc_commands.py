@@ -1,5 +1,6 @@
 """``farm soc ...`` as a user runs it; what each command prints is in tests/unit."""
 
+import json
 from pathlib import Path
 
 from tests.e2e.conftest import Farm
@@ -18,3 +19,12 @@ def test_bad_input(farm: Farm) -> None:
     assert result.returncode == 2, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     assert result.stderr.startswith("error: SMConfig.clock_mhz = 2 MHz is not plausible")
+
+
+def test_json_is_all_that_is_printed(farm: Farm) -> None:
+    result = farm("soc", "compare", "--chip", "realistic", "--chip", "h100", "--json")
+    assert result.returncode == 0, result.stderr
+    assert [chip["name"] for chip in json.loads(result.stdout)["chips"]] == [
+        "realistic",
+        "h100-sxm",
+    ]

@@ -1,16 +1,19 @@
-"""``farm soc workload``, ``calibrate`` and ``roofline`` with measured ops, as a user runs them."""
+"""``farm soc workload``, ``calibrate`` and ``roofline`` with measured ops: what they print."""
 
 from __future__ import annotations
 
 import json
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import typer
+from typer.testing import CliRunner
 
-from tests.e2e.conftest import Farm
+from analysis.soc.commands import register
 from tests.timed_sweeps import OVERHEAD_S, copies, products
 
 WORKLOAD = """
@@ -20,20 +23,23 @@ ops:
   - {op: attention, n_heads: 32, seq_q: 512, head_dim: 128, is_causal: true, count: 8}
   - {op: elementwise, name: add, n_elements: 2097152, n_inputs: 2, count: 8}
 """
+Farm = Callable[..., Any]
 PNG, SVG = b"\x89PNG", b"<?xml"
 
 
-def ok(result: subprocess.CompletedProcess[str]) -> str:
-    assert result.returncode == 0, result.stdout + result.stderr
+@pytest.fixture
+def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm:
+    """Run a command in this process, in the test's folder."""
+    application = typer.Typer()
+    register(application)
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(application, list(arguments))
+
+
+def ok(result: Any) -> str:
+    assert result.exit_code == 0, result.output
     assert result.stderr == ""
-    return result.stdout
-
-
-def refused(result: subprocess.CompletedProcess[str], *expected: str) -> None:
-    assert result.returncode == 2, result.stdout + result.stderr
-    assert "Traceback" not in result.stderr
-    for text in expected:
-        assert text in result.stderr
+    return str(result.stdout)
 
 
 @pytest.fixture
@@ -116,9 +122,3 @@ def test_roofline_of_sweeps_and_of_records(farm: Farm, sweeps: Path, records: Pa
     found = json.loads(ok(farm(*arguments)))
     assert len(found["markers"]) == 32
     assert all(0.4 < marker["efficiency"] < 0.51 for marker in found["markers"])
-
-
-def test_wrong_inputs_end_in_one_clear_error(farm: Farm, records: Path) -> None:
-    refused(farm("soc", "calibrate", records.name), "name it, such as --chip h100")
-    (records.parent / "w.yaml").write_text(WORKLOAD.replace("m: 512", "m: 0"))
-    refused(farm("soc", "workload", "w.yaml"), "w.yaml: ops[0] (gemm up): Gemm.m = 0")
