@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from functools import cache
 
 import typer
 
@@ -76,10 +77,15 @@ def main() -> None:
     sys.exit(_run())
 
 
+@cache
+def _add_plugged_in_commands() -> None:
+    for name in plugins.names(plugins.COMMANDS):
+        plugins.load(plugins.COMMANDS, name)(app)
+
+
 def _run() -> int:
     try:
-        for name in plugins.names(plugins.COMMANDS):
-            plugins.load(plugins.COMMANDS, name)(app)
+        _add_plugged_in_commands()
         code = app(standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         return _say("interrupted", 130)
