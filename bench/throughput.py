@@ -22,7 +22,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -62,7 +61,7 @@ class Rate(NamedTuple):
 
     vectors_per_s: float
     window_s: float
-    busy: Counter[str]
+    busy: dict[str, float]
 
 
 def farm_rate(
@@ -75,7 +74,7 @@ def farm_rate(
         command += ["--limit", limit]
     for key, value in options.items():
         command += ["-o", f"{key}={value}"]
-    samples: list[tuple[float, Counter[str]]] = []
+    samples: list[tuple[float, dict[str, float]]] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         if run.stdout is None:
             raise RuntimeError("no output to read")
@@ -89,9 +88,9 @@ def farm_rate(
     return _steady(folder, samples)
 
 
-def _cpu_s(pid: int) -> Counter[str]:
+def _cpu_s(pid: int) -> dict[str, float]:
     """Processor seconds of a process and all that came from it, by role."""
-    total_s: Counter[str] = Counter()
+    total_s = dict.fromkeys([*ROLES.values(), RAY], 0.0)
     for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
             command, times = " ".join(process.cmdline()), process.cpu_times()
@@ -101,7 +100,7 @@ def _cpu_s(pid: int) -> Counter[str]:
     return total_s
 
 
-def _steady(folder: Path, samples: list[tuple[float, Counter[str]]]) -> Rate:
+def _steady(folder: Path, samples: list[tuple[float, dict[str, float]]]) -> Rate:
     """Rate between the last card's first vector and the first card's last one."""
     directory = SweepDirectory.open(folder)
     outcomes = pa.concat_tables(
@@ -119,7 +118,7 @@ def _steady(folder: Path, samples: list[tuple[float, Counter[str]]]) -> Rate:
             f"the cards of {folder} worked together for {end - begin:.1f} s only; --run-s more"
         )
     (t0, before), (t1, after) = inside[0], inside[-1]
-    busy = Counter({role: (after[role] - before[role]) / (t1 - t0) for role in after})
+    busy = {role: (after[role] - before[role]) / (t1 - t0) for role in after}
     return Rate(n / (end - begin), end - begin, busy)
 
 
@@ -158,7 +157,7 @@ class Bench:
             n_wanted = self._run_s * min(most_per_s, one_card * n_cards)
             limits = [f"copy=0..{int(n_wanted / VECTORS_PER_COPY)}"]
             rate = farm_rate(folder / f"farm{n_cards}", n_cards, options, limits, chunk_rows)
-            share, busy = rate.vectors_per_s / (bare * n_cards), rate.busy.total()
+            share, busy = rate.vectors_per_s / (bare * n_cards), sum(rate.busy.values())
             cells.append(f"{rate.vectors_per_s:,.0f} ({share:.0%}) {busy:.2f}")
             note = f"{label}, {n_cards} cards: {cells[-1]}, over {rate.window_s:.1f} s"
             print(note, file=sys.stderr)
@@ -166,7 +165,7 @@ class Bench:
             columns = [*dict.fromkeys(ROLES.values()), RAY]
             self.costs.add_row(
                 f"{label}, {n_cards}",
-                *(f"{each.get(role, 0):.0f}" for role in columns),
+                *(f"{each[role]:.0f}" for role in columns),
                 f"{sum(each.values()):.0f}",
             )
         self.rates.add_row(*cells)

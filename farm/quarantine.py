@@ -190,7 +190,15 @@ def export(directory: SweepDirectory, poison: Poison) -> dict[str, Any]:
         if vector[axis.name] is not None
     }
     kind = poison.strikes[-1]["card"].partition(":")[0]
-    command = ["farm", "run", source_to_run(manifest.source), "--device", kind, "--out", f"case-{poison.index}"]
+    command = [
+        "farm",
+        "run",
+        source_to_run(manifest.source),
+        "--device",
+        kind,
+        "--out",
+        f"case-{poison.index}",
+    ]
     command += ["--repeats", str(manifest.repeats), "--timeout", f"{manifest.timeout_s:g}"]
     if "suites" in manifest.declaration:
         command += ["--limit", f"suite={vector['suite']}"]
