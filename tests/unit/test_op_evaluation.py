@@ -196,8 +196,8 @@ def test_pictures_have_something_on_them(tmp_path: Path) -> None:
         "invented-ratio-vs-size.png",
     ]
     for path in paths:
-        pixels = imread(path)[..., :3].reshape(-1, 3)
-        assert len(np.unique(np.round(pixels, 2), axis=0)) > 30
+        colours = np.round(imread(path)[..., :3] * 99) @ [1, 100, 10_000]
+        assert len(np.unique(colours)) > 30
 
 
 CHANGED = {

@@ -71,9 +71,8 @@ def test_errors_of_rows_held_back_are_within_their_bars(recorded: Path, file: st
     assert model.validation.rows.mape < theirs
 
 
-@pytest.mark.slow
 def test_sparse_products(recorded: Path) -> None:
     table = read_sweep(recorded / "wormhole_b0" / "matmul-sparse-op-performance.csv")
-    model = fit_model(table.frame)
+    model = fit_model(table.frame[::2])
     assert model.validation.rows.mape <= 1.5
     assert model.validation.by_recipe["full"] <= 5.0
