@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.measure import Measurement
     from rich.table import Table
 
 _PIPE_COLUMNS = 500
@@ -18,7 +19,7 @@ def show(table: Table) -> None:
     """Print a table; into a pipe without wrapping, for programs that read line by line.
 
     Where a terminal is too narrow, headings are broken, the longest first, then columns move
-    closer, then texts are broken.  Nothing is ever cut off.
+    closer, then texts are broken, and numbers last.  Nothing is cut off.
     """
     from rich.console import Console
 
@@ -26,9 +27,15 @@ def show(table: Table) -> None:
     if not console.is_terminal:
         console = Console(width=_PIPE_COLUMNS)
     _narrow(console, table)
+    numbers = [column for column in table.columns if column.justify == "right"]
     for column in table.columns:
-        column.no_wrap = column.justify == "right"
         column.overflow = "fold"
+    for column in numbers:
+        column.no_wrap = True
+        column.min_width = max((_extent(console, cell).maximum for cell in column.cells), default=1)
+    if _extent(console, table).minimum > console.width:
+        for column in numbers:
+            column.no_wrap, column.min_width = False, None
     console.print(table)
 
 
@@ -36,10 +43,10 @@ def _narrow(console: Console, table: Table) -> None:
     """Break headings and close gaps until a table fits, as far as that goes."""
     for pattern, broken in _BREAKS:
         for column in sorted(table.columns, key=lambda column: -len(str(column.header))):
-            if _width(console, table) <= console.width:
+            if _extent(console, table).maximum <= console.width:
                 return
             column.header = re.sub(pattern, broken, str(column.header))
-    if _width(console, table) > console.width:
+    if _extent(console, table).maximum > console.width:
         table.padding = (0, 1, 0, 0)
 
 
@@ -57,9 +64,8 @@ def say(sentence: str) -> None:
     )
 
 
-def _width(console: Console, table: Table) -> int:
-    """Columns that a table takes where it has all the room that it wants."""
+def _extent(console: Console, shown: RenderableType) -> Measurement:
+    """Columns that something takes at least, and where it has all the room that it wants."""
     from rich.measure import Measurement
 
-    roomy = console.options.update(width=_PIPE_COLUMNS)
-    return Measurement.get(console, roomy, table).maximum
+    return Measurement.get(console, console.options.update(width=_PIPE_COLUMNS), shown)

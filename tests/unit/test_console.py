@@ -64,6 +64,20 @@ def test_texts_are_folded_where_even_short_headings_do_not_fit(
     assert printed.count("runaway") == len(NAMES)
 
 
+def test_numbers_are_folded_where_nothing_else_helps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on_a_terminal(monkeypatch, 40)
+    table = Table(box=None)
+    for name in ("ops", "compute", "memory"):
+        table.add_column(name, justify="right")
+    cells = ("float32", "95.1 % (94.4 - 95.8)", "79.8 % (49.9 - 110)")
+    table.add_row(*cells)
+    show(table)
+    printed = "".join(printed_by(capsys).split())
+    assert sorted(printed) == sorted("".join(("opscomputememory", *cells)).replace(" ", ""))
+
+
 def test_a_pipe_gets_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
     sentence = "word " * 60 + "[end]"
     say(sentence)

@@ -41,6 +41,8 @@ _FAR_BELOW = 0.001
 _ROOM = 1.6
 _LABEL_PIXELS = 48.0
 """Height that the name of a peak takes."""
+_HALF_NAME = 150.0
+"""Pixels along a line that half the name of its memory level takes."""
 _ENOUGH_ROOM = 260.0
 """Pixels beyond which a name is far enough from every marker."""
 
@@ -184,6 +186,10 @@ def _name_levels(
         start = max(low, axes.get_ylim()[0] / bandwidth * 1e3)
         x = start * (lowest_peak / bandwidth * 1e3 / start) ** np.linspace(0.25, 0.75, 11)
         line = to_pixels(np.column_stack([x, bandwidth * x * 1e-3]))
+        from_edge = np.linalg.norm(line - to_pixels((start, bandwidth * start * 1e-3)), axis=1)
+        is_inside = from_edge > _HALF_NAME
+        if is_inside.any():
+            x, line = x[is_inside], line[is_inside]
         distances = np.linalg.norm(line[:, None, :] - points[None, :, :], axis=2)
         room = np.minimum(distances.min(axis=1, initial=np.inf), _ENOUGH_ROOM)
         at = x[int(room.argmax())]
@@ -262,7 +268,8 @@ def _draw_markers(
     colors: dict[Precision, str],
     taken: list[Text],
 ) -> None:
-    n_lines = len(axes.get_lines())
+    # The faint lines of the ridge points may be written over.
+    roofs = [line for line in axes.get_lines() if line.get_color() not in {FAINT, "white"}]
     measured = [p for p in placements if p.efficiency is not None]
     thought = [p for p in placements if p.efficiency is None]
     _draw_measured(axes, measured, len(set(colors.values())))
@@ -286,7 +293,7 @@ def _draw_markers(
         [_name(p) for p in named],
         color=INK,
         taken=taken,
-        lines=axes.get_lines()[:n_lines],
+        lines=roofs,
     )
 
 

@@ -179,17 +179,22 @@ def _factors_table(assessments: list[Assessment]) -> Table:
 
     from analysis.soc.measured.assessment import names
 
-    table = Table(title="what a typical op reaches (95 % interval)", title_justify="left", box=None)
+    table = Table(
+        title="what a typical op reaches (95 % interval), and how far off the model is",
+        title_justify="left",
+        box=None,
+    )
     table.add_column("ops of")
     for name in ("of the peak", "of the bandwidth", "from the cache", "launch overhead"):
         table.add_column(name, justify="right")
-    table.add_column("half / four fifths of the ops within", justify="right")
+    for name in ("half within", "80 % within"):
+        table.add_column(name, justify="right")
     for one, name in zip(assessments, names(assessments), strict=True):
         table.add_row(
             escape(name),
             *(_factor(one.calibration, factor) for factor in ("compute", "memory", "cache")),
             _overhead(one.calibration),
-            _spread(one.calibration),
+            *_spreads(one.calibration),
         )
     return table
 
@@ -214,12 +219,12 @@ def _overhead(calibration: Calibration) -> str:
     return f"{value} µs ({low} - {high})"
 
 
-def _spread(calibration: Calibration) -> str:
+def _spreads(calibration: Calibration) -> list[str]:
+    """Between which errors of the model half of the ops lie, and four fifths of them."""
     q = calibration.error_quantiles
-    inner, outer = (
+    return [
         f"{100 * q[low]:+.0f} to {100 * q[high]:+.0f} %" for low, high in ((0.25, 0.75), (0.1, 0.9))
-    )
-    return f"{inner} / {outer}"
+    ]
 
 
 def _worst_table(read: MeasuredSources, one: Assessment, called: str) -> Table:
