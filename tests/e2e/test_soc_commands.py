@@ -1,6 +1,8 @@
 """``farm soc ...`` as a user runs it; what each command prints is in tests/unit."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.e2e.conftest import Farm
@@ -28,3 +30,8 @@ def test_json_is_all_that_is_printed(farm: Farm) -> None:
         "realistic",
         "h100-sxm",
     ]
+
+
+def test_the_library_loads_nothing_before_it_is_asked_for() -> None:
+    code = "import sys, analysis.soc; sys.exit('scipy' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
