@@ -16,8 +16,9 @@ from analysis.op_model.evaluate.evaluation import evaluate, work_tiles
 from analysis.op_model.evaluate.evaluation_charts import draw_evaluation
 from analysis.op_model.evaluate.evaluation_csv import evaluation_text, write_evaluation
 from analysis.op_model.evaluate.parameter_diff import changed_estimates, changed_weights, reordered
-from analysis.op_model.evaluate.sweep_evaluation import evaluate_sweep, read_chosen
+from analysis.op_model.evaluate.sweep_evaluation import evaluate_sweep
 from analysis.op_model.parameters.parameter_file import Parameters
+from analysis.op_model.sweep_files.chosen import read_chosen
 from analysis.op_model.sweep_files.reader import read_sweep
 from farm.errors import UsageError
 from tests.invented_op_parameters import OPERATIONS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -97,6 +98,9 @@ def test_a_mixed_file_is_fitted_by_operation(farm, tmp_path) -> None:
     found = json.loads(farm(path, "--json", "--out", tmp_path / "models")[0])
     assert [fit["op"] for fit in found["fits"]] == ["exp", "cosine"]
     assert (tmp_path / "models" / "wormhole_b0" / "exp-cosine.json").exists()
+    (own,) = json.loads(farm(path, "--json", "--op", "cosine", "--recipe", "formula")[0])["fits"]
+    assert (own["op"], own["training"]["n"]) == ("cosine", 60)
+    assert "has rows of exp, cosine, and none of it" in farm(path, "--op", "log", code=2)[1]
     found = json.loads(farm(path, "--json", "--method", "reference")[0])
     assert [fit["op"] for fit in found["fits"]] == ["exp+cosine", "exp", "cosine"]
     assert found["fits"][0]["training"]["mape"] > found["fits"][1]["training"]["mape"]
@@ -117,6 +121,11 @@ def test_broken_files_among_many_do_not_stop_the_others(farm, raw) -> None:
     assert "3 fits" in out
     assert "not fitted" in err
     assert "line 2, column mblock_m: 'x'" in err
+    (problem,) = json.loads(farm(raw, "--json", "--recipe", "formula")[0])["problems"]
+    assert "line 2, column mblock_m: 'x'" in problem
+    broken = [raw / f"{name}-op-performance.csv" for name in ("power", "again")]
+    shutil.copy(*broken)
+    assert "no file could be fitted" in farm(*broken, "--json", code=2)[1]
 
 
 @pytest.mark.parametrize(

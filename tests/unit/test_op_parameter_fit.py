@@ -10,7 +10,7 @@ import pytest
 
 from analysis.op_model.descriptors.descriptor import Descriptor
 from analysis.op_model.estimator.estimator import Estimator
-from analysis.op_model.fit.parameter_fit import fit_sets
+from analysis.op_model.fit.parameter_fit import fit_sets, operations_of
 from analysis.op_model.fit.reference_regression import fit_reference
 from analysis.op_model.parameters.attribute_sets import file_order
 from analysis.op_model.parameters.parameter_file import Parameters, shadowed_sets
@@ -57,6 +57,25 @@ def test_formats_of_different_width_share_a_set() -> None:
     fits = fit_sets(pd.concat(of.values()))
     assert [fit.set_name for fit in fits] == ["base", "df_int8"]
     assert fits[0].weights == pytest.approx(ELTWISE, abs=1e-6)
+
+
+def test_products_of_block_floats_have_a_set_of_their_own() -> None:
+    products = {
+        name: rows(weights, STEPS, op="matmul", arch="grayskull", output_format=name)
+        for name, weights in (("Bfp8_b", MATMUL), ("Float16_b", dict.fromkeys(MATMUL, 9.0)))
+    }
+    fits = {fit.set_name: fit for fit in fit_sets(pd.concat(products.values()))}
+    assert fits["df_bfp"].weights == pytest.approx(MATMUL, abs=1e-6)
+    assert fits["base"].weights == pytest.approx(dict.fromkeys(MATMUL, 9.0), abs=1e-6)
+
+
+def test_only_quantisation_has_a_base_set_that_nothing_was_measured_for() -> None:
+    add = fit_sets(rows(ELTWISE, BLOCKS, op="add", output_format="Int8"))
+    quant = fit_sets(rows(ELTWISE, BLOCKS, op="quantization", output_format="Int8"))
+    operations = operations_of([*add, *quant])
+    assert list(operations["add"]) == ["df_int8"]
+    assert list(operations["quantization"]) == ["base", "df_int8"]
+    assert operations["quantization"]["base"] == operations["quantization"]["df_int8"]
 
 
 def test_the_most_special_sets_come_last() -> None:

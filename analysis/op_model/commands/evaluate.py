@@ -73,11 +73,8 @@ def evaluate(
     from analysis.op_model.commands.console import warn
     from analysis.op_model.estimator.opening import Source
     from analysis.op_model.evaluate.evaluation_csv import write_evaluation
-    from analysis.op_model.evaluate.sweep_evaluation import (
-        evaluate_sweep,
-        evaluate_sweep_by_model,
-        read_chosen,
-    )
+    from analysis.op_model.evaluate.sweep_evaluation import evaluate_sweep, evaluate_sweep_by_model
+    from analysis.op_model.sweep_files.chosen import read_chosen
 
     table = read_chosen(sweep, arch, op)
     if model is not None:

@@ -58,7 +58,11 @@ def fit(
         str | None, typer.Option(help="Architecture; default: as folder or file name say.")
     ] = None,
     op: Annotated[
-        str | None, typer.Option(help="Operation; default: as the file or its name say.")
+        str | None,
+        typer.Option(
+            help="Operation: which rows of files with several, or what files do not tell.",
+            show_default=False,
+        ),
     ] = None,
     coefficients: Annotated[
         bool, typer.Option("--coefficients", help="Print the coefficients of many files, too.")
@@ -81,7 +85,8 @@ def fit(
         fit_table_as_original,
         write_parameter_files,
     )
-    from analysis.op_model.sweep_files.reader import find_sweeps, read_sweep
+    from analysis.op_model.sweep_files.chosen import read_chosen
+    from analysis.op_model.sweep_files.reader import find_sweeps
 
     if method not in _METHODS:
         raise UsageError(f"--method {method!r}: it is one of {', '.join(_METHODS)}")
@@ -94,7 +99,7 @@ def fit(
     passed_over: list[str] = []
     for path in _followed(paths):
         try:
-            table = read_sweep(path, arch, op)
+            table = read_chosen(path, arch, op)
             results += fitter(table, options)
         except FarmError as error:
             if len(paths) == 1:
@@ -105,6 +110,8 @@ def fit(
         else:
             tables.append(table)
     warn([*_remarks(tables), *passed_over, *problems])
+    if not results:
+        raise UsageError("no file could be fitted")
     written = write_parameter_files(tables, out) if out and method == "reference" else []
     _print(results, paths, coefficients, as_json, problems, [str(path) for path in written])
 
@@ -158,8 +165,6 @@ def _print(
         facts = {"fits": fits, "summary": total, "problems": problems, "parameters": written}
         typer.echo(json.dumps(facts))
         return
-    if not results:
-        raise UsageError("no file could be fitted")
     if len(results) <= _MOST_WITH_COEFFICIENTS or coefficients:
         for result in results:
             show(coefficient_table(result, LEVEL))

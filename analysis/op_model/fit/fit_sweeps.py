@@ -64,7 +64,10 @@ def fit_table(table: SweepTable, options: FitOptions) -> list[FitResult]:
     results = []
     for op in table.ops:
         rows = table.frame[table.frame["op"] == op].reset_index(drop=True)
-        model = fit_model(rows, str(table.path), options.n_folds, options.recipe)
+        try:
+            model = fit_model(rows, str(table.path), options.n_folds, options.recipe)
+        except UsageError as error:
+            raise UsageError(f"{table.path}: {error}") from error
         name = f"{table.path.stem}-{op}" if len(table.ops) > 1 else table.path.stem
         written = ""
         if options.out is not None:
