@@ -6,13 +6,18 @@ import json
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from analysis.soc.commands import register
 from analysis.soc.explore.design_space import DeclaredSpace, StoredSpace
 from analysis.soc.explore.evaluation import DesignColumns, Setting
 from analysis.soc.workload.argument import parse_workload
+from farm.errors import UsageError
 from sweeps.limits import limited
 from sweeps.soc_design import SWEEP
 from tests.e2e.conftest import Farm, start
@@ -20,6 +25,13 @@ from tests.e2e.test_bad_input import refused
 
 LIMITS = ("n_sms=16,48", "clock_mhz=1800,2500", "area_mm2=300,400", "l2_mb=6")
 SMALL = tuple(word for text in LIMITS for word in ("-l", text))
+
+
+def explore(*arguments: str) -> Any:
+    """Run the command in this process."""
+    application = typer.Typer()
+    register(application)
+    return CliRunner().invoke(application, ["soc", "explore", *arguments])
 
 
 def test_wrong_input_is_one_clear_error(farm: Farm) -> None:
@@ -30,7 +42,7 @@ def test_wrong_input_is_one_clear_error(farm: Farm) -> None:
 @pytest.mark.ray
 @pytest.mark.slow
 def test_designs_run_on_the_farm_are_killed_resumed_and_explored(
-    farm: Farm, tmp_path: Path
+    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = (
         "run", "soc-design", *SMALL, "--device", "model:2", "-o", "workload=gemm:64x4096x4096",
@@ -62,13 +74,19 @@ def test_designs_run_on_the_farm_are_killed_resumed_and_explored(
     assert stored.workload == parse_workload("gemm:64x4096x4096")
     assert not np.array_equal(time_ns, DesignColumns(columns, Setting())["time_ns"])
     options = ("--pareto", "time_ns,total_power_w", "--json")
-    explored = json.loads(farm("soc", "explore", "designs", *options).stdout)
+    monkeypatch.chdir(tmp_path)
+    explored = json.loads(explore("designs", *options).stdout)
     workload = ("--workload", "gemm:64x4096x4096")
-    in_process = json.loads(farm("soc", "explore", *SMALL, *workload, *options).stdout)
+    in_process = json.loads(explore(*SMALL, *workload, *options).stdout)
     for key in ("n_designs", "n_feasible", "best", "front", "constraints", "recommendation"):
         assert explored[key] == in_process[key]
-    refused(farm("soc", "explore", "designs", "-l", "n_sms=16"), "holds evaluated designs")
-    refused(farm("soc", "explore", "designs", "--search"), "the designs of a directory are known")
+    for more, reason in (
+        (("-l", "n_sms=16"), "holds evaluated designs"),
+        (("--search",), "the designs of a directory are known"),
+    ):
+        result = explore("designs", *more)
+        assert isinstance(result.exception, UsageError)
+        assert reason in str(result.exception)
 
 
 def test_results_of_another_device_are_no_designs(farm: Farm) -> None:

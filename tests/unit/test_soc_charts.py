@@ -47,8 +47,16 @@ def comparison() -> Figure:
     return comparison_figure(compare([*DESIGNS.values(), *list(library().values())[:3]]))
 
 
-@pytest.mark.parametrize("draw", [roofline, power, scaling, comparison])
-@pytest.mark.parametrize("suffix", [".png", ".svg"])
+@pytest.mark.parametrize(
+    ("draw", "suffix"),
+    [
+        (roofline, ".png"),
+        (roofline, ".svg"),
+        (power, ".svg"),
+        (scaling, ".png"),
+        (comparison, ".svg"),
+    ],
+)
 def test_a_chart_is_the_same_each_time(
     draw: Callable[[], Figure], suffix: str, tmp_path: Path
 ) -> None:
