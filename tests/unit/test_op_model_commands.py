@@ -208,3 +208,12 @@ def test_diff_passes_over_other_architectures(farm, params: Path, sweep: Path) -
     sweep.parent.rename(other)
     _, err = farm("diff", path, path, "--data", other)
     assert "1 of the sweeps are of grayskull, not of wormhole_b0: passed over" in err
+
+
+def test_diff_of_two_architectures_says_so(farm, params: Path) -> None:
+    path = params / "wormhole_b0" / "params_v1.yaml"
+    other = params / "grayskull" / path.name
+    other.parent.mkdir()
+    other.write_text(path.read_text())
+    _, err = farm("diff", path, other)
+    assert "parameters of different architectures: wormhole_b0 and grayskull" in err

@@ -55,6 +55,9 @@ def diff(
     old, new = (estimator.parameters.operations for estimator in estimators)
     weights, moved = changed_weights(old, new), reordered(old, new)
     estimates, warnings = _estimates(data or [], estimators)
+    archs = dict.fromkeys(estimator.parameters.arch for estimator in estimators)
+    if len(archs) > 1:
+        warnings.insert(0, f"parameters of different architectures: {' and '.join(archs)}")
     warnings[:0] = [text for estimator in estimators for text in estimator.parameters.warnings]
     if as_json:
         listed = [asdict(change) | {"percent": change.percent} for change in weights]
