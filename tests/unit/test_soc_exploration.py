@@ -161,7 +161,7 @@ def test_no_design_is_feasible() -> None:
 class OneDesign:
     """A source of one design that no cooling holds, and of chunks without any."""
 
-    sweep, label, n_candidates, workload = SWEEP, "one", 1, ""
+    sweep, label, n_candidates, workload = SWEEP, "one", 1, None
 
     def __init__(self) -> None:
         self.dropped: Counter[str] = Counter()
