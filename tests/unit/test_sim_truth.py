@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from farm.errors import UnsupportedVectorError, UsageError
 from sweeps.generate import select, vectors
 from sweeps.limits import limited
 from sweeps.reshard import SWEEP as RESHARD
+from sweeps.space import Sweep
 from sweeps.vector import Vector, vector_id
 
 HEADER = "in_grid,out_grid,group,coef,intercept\n"
@@ -95,9 +97,11 @@ def test_the_card_measures_the_line(fits: Path) -> None:
     assert device.read_profile()["duration_ns"].to_pylist() == [338.0, 338.0]  # whole cycles
 
 
-def study(in_grid: str, out_grid: str, path: Path) -> Iterator[tuple[str, LinearFit, np.ndarray]]:
+def study(
+    in_grid: str, out_grid: str, path: Path, whole: Sweep = RESHARD
+) -> Iterator[tuple[str, LinearFit, np.ndarray]]:
     """Fit what a noiseless study of one pair of grids measures; with the sizes of each group."""
-    sweep = limited(RESHARD, [f"input_grid={in_grid}", f"output_grid={out_grid}"])
+    sweep = limited(whole, [f"input_grid={in_grid}", f"output_grid={out_grid}"])
     (suite,) = sweep.suites()
     selection = select(sweep, suite)
     table = vectors(sweep, selection, 0, len(selection.kept))
@@ -127,6 +131,15 @@ def _plain(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def published_fits(path: Path, in_grid: str, out_grid: str) -> dict[str, dict[str, str]]:
+    with path.open(newline="") as file:
+        return {
+            row["group"]: row
+            for row in csv.DictReader(file)
+            if (row["in_grid"], row["out_grid"]) == (in_grid, out_grid)
+        }
+
+
 PAIRS = ["1x1-8x8", "2x2-1x8", "2x4-4x4", "2x4-7x5", "3x7-8x3", "4x1-6x5", "4x8-7x8"]
 """Pairs of grids all of whose vectors that fit a core were measured for the published fits."""
 PAIRS_WITH_LOSSES = ["3x3-1x1", "4x4-3x7"]
@@ -136,12 +149,7 @@ PAIRS_WITH_LOSSES = ["3x3-1x1", "4x4-3x7"]
 def test_a_study_over_published_fits_gives_them_back(data_dir: Path, pair: str) -> None:
     path = data_dir / "ttmetal" / "published_models_x1to4.csv"
     in_grid, out_grid = pair.split("-")
-    with path.open(newline="") as file:
-        published = {
-            row["group"]: row
-            for row in csv.DictReader(file)
-            if (row["in_grid"], row["out_grid"]) == (in_grid, out_grid)
-        }
+    published = published_fits(path, in_grid, out_grid)
     found = {name: (fit, sizes) for name, fit, sizes in study(in_grid, out_grid, path)}
     assert found.keys() == published.keys()
     for name, row in published.items():
@@ -154,3 +162,14 @@ def test_a_study_over_published_fits_gives_them_back(data_dir: Path, pair: str) 
             continue
         assert fit.coefficient == pytest.approx(coefficient, rel=1e-9, abs=1e-9)
         assert fit.intercept_ns == pytest.approx(intercept_ns, rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.parametrize("pair", ["1x1-1x8", "1x1-8x1", "1x2-2x2", "1x2-3x4"])
+def test_inputs_of_one_or_two_cores_were_thinned_to_1800(data_dir: Path, pair: str) -> None:
+    path = data_dir / "ttmetal" / "published_models_x1to4.csv"
+    published = published_fits(path, *pair.split("-"))
+    wanted = {name: int(row["num_points"]) for name, row in published.items()}
+    for limit, same in ((1600, False), (1800, True)):
+        sweep = replace(RESHARD, max_vectors_per_suite=limit)
+        found = {name: fit.n for name, fit, _ in study(*pair.split("-"), path, sweep)}
+        assert (found == wanted) is same
