@@ -167,9 +167,10 @@ def test_a_study_over_published_fits_gives_them_back(data_dir: Path, pair: str) 
 @pytest.mark.parametrize("pair", ["1x1-1x8", "1x1-8x1", "1x2-2x2", "1x2-3x4"])
 def test_inputs_of_one_or_two_cores_were_thinned_to_1800(data_dir: Path, pair: str) -> None:
     path = data_dir / "ttmetal" / "published_models_x1to4.csv"
-    published = published_fits(path, *pair.split("-"))
+    in_grid, out_grid = pair.split("-")
+    published = published_fits(path, in_grid, out_grid)
     wanted = {name: int(row["num_points"]) for name, row in published.items()}
     for limit, same in ((1600, False), (1800, True)):
         sweep = replace(RESHARD, max_vectors_per_suite=limit)
-        found = {name: fit.n for name, fit, _ in study(*pair.split("-"), path, sweep)}
+        found = {name: fit.n for name, fit, _ in study(in_grid, out_grid, path, sweep)}
         assert (found == wanted) is same
