@@ -70,7 +70,7 @@ class Result:
     is_list : bool
         Whether its measurement stood in a list of its own.
     is_untrusted : bool
-        Whether the record claims a measurement that cannot be one.
+        Whether the record passed without a measurement, or with one that cannot be.
     """
 
     key: str
@@ -161,9 +161,8 @@ def judge(record: Mapping[str, Any], where: str) -> Result:
 def _measured(result: Result, mean_ns: Any, std_ns: Any, n_runs: Any, is_list: bool) -> Result:
     """Take in a measurement, if it can be one."""
     if mean_ns is None:
-        return replace(
-            result, status=Status.NO_RESULT, reason="passed, without a kernel duration of the card"
-        )
+        reason = "passed, without a kernel duration of the card"
+        return replace(result, status=Status.NO_RESULT, reason=reason, is_untrusted=True)
     is_number = all(type(value) in (int, float) for value in (mean_ns, std_ns, n_runs))
     if not is_number or not (0 < mean_ns < math.inf) or std_ns < 0 or n_runs < 1:
         reason = f"passed with the measurement {mean_ns!r} +- {std_ns!r} ns of {n_runs!r} launches"

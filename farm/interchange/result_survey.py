@@ -162,7 +162,7 @@ class ResultSurvey:
             ),
             (
                 np.frombuffer(self._untrusted, np.int8) == 1,
-                "results whose measurement cannot be one: NO_RESULT",
+                "results that passed without a measurement, or with one that cannot be: NO_RESULT",
             ),
             (
                 np.frombuffer(self._lists, np.int8) == 1,

@@ -109,7 +109,7 @@ def test_what_is_wrong_with_results_is_found_and_enters_no_fit(
         "1 results of vectors that have a later one: the last counts",
         "1 results over another number of launches than the 10 of most: launches of other vectors "
         "are mixed in, so they are NO_RESULT",
-        "2 results whose measurement cannot be one: NO_RESULT",
+        "3 results that passed without a measurement, or with one that cannot be: NO_RESULT",
         "1 results in a list of their own, as written with a chunk size of 1: taken out",
         "2 of 12 vectors have no result",
     ]
