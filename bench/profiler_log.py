@@ -56,6 +56,7 @@ def launches(shape: str, n: int, seed: int, first_cycle: int = 2_170_879_416_545
 
 def median_ms(run: Callable[[], object], repeats: int) -> tuple[float, float]:
     """Wall and processor time: other work on the machine stretches the first, hardly the second."""
+    run()  # what only the first one pays: imports, memory from the system
     wall, processor = [], []
     for _ in range(repeats):
         start, start_processor = time.perf_counter(), time.process_time()
