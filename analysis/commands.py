@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from analysis.console import show
+from farm.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
 Directory = Annotated[
     Path, typer.Argument(metavar="DIR", help="Sweep directory.", show_default=False)
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine to read.")]
 
 _N_WORST = 5
 
@@ -47,7 +49,7 @@ def fit(
             help="Points of a fit: every vector, or the mean duration of each distinct size.",
         ),
     ] = "vectors",
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Fit a line of duration on size per group, from the results alone.
 
@@ -63,10 +65,10 @@ def fit(
     if as_json:
         typer.echo(json.dumps(summary))
         return
-    _print(_summary_table(summary))
+    show(_summary_table(summary))
     models = read_models(target)
     if models.fitted:
-        _print(_worst_table(models, target.manifest.group_by))
+        show(_worst_table(models, target.manifest.group_by))
     typer.echo(f"wrote {directory / CSV_FILE} and its .parquet")
 
 
@@ -123,7 +125,7 @@ def predict(
             show_default=False,
         ),
     ],
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Predict the duration of one vector from the fitted models."""
     from analysis.prediction import predict as answer
@@ -135,7 +137,7 @@ def predict(
         return
     for warning in prediction.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    _print(_prediction_table(prediction))
+    show(_prediction_table(prediction))
 
 
 def _prediction_table(prediction: Prediction) -> Table:
@@ -177,7 +179,7 @@ def report(
         ),
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write one self-contained HTML page about a sweep, finished or not."""
     from analysis.report import write_report
@@ -190,13 +192,3 @@ def report(
         typer.echo(f"wrote {path}")
     if open_it:
         typer.launch(path.resolve().as_uri())
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        # A pipe has no width: never wrap what a program may read line by line.
-        console = Console(width=500)
-    console.print(table)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+import typer
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -62,6 +65,12 @@ def say(sentence: str) -> None:
         emoji=False,
         soft_wrap=not console.is_terminal,
     )
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Say each warning once, on stderr."""
+    for warning in dict.fromkeys(warnings):
+        typer.echo(f"warning: {warning}", err=True)
 
 
 def _extent(console: Console, shown: RenderableType) -> Measurement:

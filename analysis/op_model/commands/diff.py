@@ -13,9 +13,9 @@ import typer
 from analysis.op_model.commands.options import (
     ArchOption,
     FallbackOption,
-    JsonOption,
     ModeOption,
 )
+from farm.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def diff(
     as_json: JsonOption = False,
 ) -> None:
     """Show what changed between two parameter files, and by how much on measured data."""
-    from analysis.op_model.commands.console import warn
+    from analysis.console import warn
     from analysis.op_model.estimator.opening import Source
     from analysis.op_model.evaluate.parameter_diff import changed_weights, reordered
 
@@ -111,7 +111,7 @@ def _estimates(
 def _print_weights(changes: Sequence[WeightChange]) -> None:
     from rich.table import Table
 
-    from analysis.op_model.commands.console import show
+    from analysis.console import show
     from analysis.op_model.parameters.yaml_mapping import number_text
 
     if not changes:
@@ -135,7 +135,8 @@ def _print_estimates(changes: Sequence[tuple[str, OpChange]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.op_model.commands.console import percent, show
+    from analysis.console import show
+    from analysis.op_model.commands.numerals import percent
 
     if not changes:
         return

@@ -12,13 +12,13 @@ import typer
 from analysis.op_model.commands.options import (
     ArchOption,
     FallbackOption,
-    JsonOption,
     ModelOption,
     ModeOption,
     ParamsOption,
     SparseTablesOption,
     VersionOption,
 )
+from farm.cli.options import JsonOption
 from farm.errors import UsageError
 from farm.store.files import StoreAccess
 
@@ -69,7 +69,7 @@ def estimate(
     nz_ublocks, nz_strips, input_format, output_format, fidelity, vector_mode, approx,
     l1_accumulate, attribute, arch.
     """
-    from analysis.op_model.commands.console import warn
+    from analysis.console import warn
     from analysis.op_model.estimator.opening import Source
 
     if bool(assignments) == bool(source):
@@ -104,7 +104,7 @@ def _print_json(answers: list[dict[str, Any]]) -> None:
 def _answer_by_model(
     model: Path, descriptors: list[Descriptor], arch: str | None, as_json: bool
 ) -> None:
-    from analysis.op_model.commands.console import show, warn
+    from analysis.console import show, warn
     from analysis.op_model.descriptors.descriptor_table import Descriptors, RowError
     from analysis.op_model.fit.model_estimates import estimate_rows, open_models
 
@@ -160,7 +160,7 @@ def _print(descriptor: Descriptor, answer: Estimate) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.op_model.commands.console import show, warn
+    from analysis.console import show, warn
 
     choice = answer.choice
     table = Table(box=None, show_header=False)
@@ -180,7 +180,7 @@ def _print(descriptor: Descriptor, answer: Estimate) -> None:
 
 def _estimated(path: Path, given: Source, model: Path | None) -> pd.DataFrame:
     """Read a table and put the estimates beside it."""
-    from analysis.op_model.commands.console import warn
+    from analysis.console import warn
     from analysis.op_model.evaluate.estimate_frame import (
         estimate_frame,
         estimate_frame_by_model,

@@ -11,13 +11,13 @@ import typer
 from analysis.op_model.commands.options import (
     ArchOption,
     FallbackOption,
-    JsonOption,
     ModelOption,
     ModeOption,
     ParamsOption,
     SparseTablesOption,
     VersionOption,
 )
+from farm.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +70,7 @@ def evaluate(
 
     Writes all input columns, then estimate, runtime and ratio = estimate / runtime.
     """
-    from analysis.op_model.commands.console import warn
+    from analysis.console import warn
     from analysis.op_model.estimator.opening import Source
     from analysis.op_model.evaluate.evaluation_csv import write_evaluation
     from analysis.op_model.evaluate.sweep_evaluation import evaluate_sweep, evaluate_sweep_by_model
@@ -109,7 +109,8 @@ def evaluate(
 def _print(evaluation: Evaluation) -> None:
     from rich.table import Table
 
-    from analysis.op_model.commands.console import percent, show
+    from analysis.console import show
+    from analysis.op_model.commands.numerals import percent
 
     errors = evaluation.errors
     table = Table(box=None, show_header=False)
@@ -135,7 +136,8 @@ def _print_shares(title: str, shares: Iterable[Share]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from analysis.op_model.commands.console import percent, show
+    from analysis.console import show
+    from analysis.op_model.commands.numerals import percent
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("")

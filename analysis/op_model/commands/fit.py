@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.op_model.commands.options import JsonOption
+from farm.cli.options import JsonOption
 from farm.errors import FarmError, UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def fit(
 
     Of many files, those that cannot be fitted are named on stderr, and the others are fitted.
     """
-    from analysis.op_model.commands.console import warn
+    from analysis.console import warn
     from analysis.op_model.fit.fit_sweeps import (
         FitOptions,
         NoRegressionError,
@@ -154,8 +154,9 @@ def _print(
 ) -> None:
     from os.path import commonpath
 
-    from analysis.op_model.commands.console import percent, show
+    from analysis.console import show
     from analysis.op_model.commands.fit_tables import coefficient_table, error_table, recipe_table
+    from analysis.op_model.commands.numerals import percent
     from analysis.op_model.fit.fit_result import summary
     from analysis.op_model.fit.fitting import LEVEL
 

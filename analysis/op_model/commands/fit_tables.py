@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.op_model.commands.console import percent
+from analysis.op_model.commands.numerals import percent
 
 if TYPE_CHECKING:
     from analysis.op_model.error_measures import ErrorMeasures

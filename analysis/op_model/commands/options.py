@@ -59,4 +59,3 @@ FallbackOption = Annotated[
         "--fallback", help="Let the weights of nop stand in for an operation without parameters."
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for machines.")]

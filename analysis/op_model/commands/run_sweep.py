@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from farm.cli.options import JsonOption
 from farm.errors import UsageError
 from sweeps.op_model.op_types import DEFAULT_INPUT_COUNT
 
@@ -142,13 +143,13 @@ def run_sweep(
         ),
     ] = True,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Write JSON for machines.")] = False,
+    as_json: JsonOption = False,
 ) -> int:
     """Measure operations on cards and make op parameters of them: sweep, CSV files, weights.
 
     Interrupted? The same command with --continue-run goes on where it stopped.
     """
-    from analysis.op_model.commands.console import warn
+    from analysis.console import warn
     from analysis.op_model.run_sweep.export import export
     from analysis.op_model.run_sweep.sweep_folder import MODELS, SweepFolder, Wanted
 
@@ -209,7 +210,7 @@ def _operations(
     op_types: list[str], op_names: list[str], listed: Path | None, arch: str
 ) -> list[Operation]:
     """Choose the operations; those that the architecture lacks are left out, unless named."""
-    from analysis.op_model.commands.console import warn
+    from analysis.console import warn
     from analysis.op_model.run_sweep.operation_list import chosen, read_operations
     from sweeps.op_model.catalogue import DEFAULT_OPERATIONS
     from sweeps.op_model.sweep import ARCHES, runs_on
@@ -295,7 +296,7 @@ def _assessed(
     models: Path | None,
 ) -> list[Swept]:
     """Count tests and fit; operations that nobody named may be without measurements."""
-    from analysis.op_model.commands.console import warn
+    from analysis.console import warn
     from analysis.op_model.run_sweep.assessment import assess
 
     measured = [o for o in operations if is_named or (raw / o.data_file).exists()]
@@ -317,7 +318,7 @@ def _assessed(
 
 def _finish(results: list[Swept], out: Path, arch: str, is_fitted: bool, as_json: bool) -> None:
     """Write the weights, and say what became of everything."""
-    from analysis.op_model.commands.console import show
+    from analysis.console import show
     from analysis.op_model.run_sweep.publish import publish
 
     if not as_json:
@@ -346,7 +347,7 @@ def _finish(results: list[Swept], out: Path, arch: str, is_fitted: bool, as_json
 def _table(results: list[Swept]) -> Table:
     from rich.table import Table
 
-    from analysis.op_model.commands.console import percent
+    from analysis.op_model.commands.numerals import percent
 
     table = Table(box=None)
     table.add_column("operation")
