@@ -16,7 +16,7 @@ from farm.errors import FarmError, UsageError
 from farm.store.directory import SweepDirectory
 from farm.store.manifest import NO_VALUE, Manifest
 from sweeps.axis import Axis, AxisKind, Value
-from sweeps.errors import SpecError
+from sweeps.errors import SpecError, did_you_mean
 from sweeps.space import Sweep
 
 _MOST_NAMED = 6
@@ -136,8 +136,7 @@ def _parse(manifest: Manifest, assignments: Sequence[str]) -> dict[str, str]:
                 f"{', '.join(known)}"
             )
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" (did you mean {close[0]}?)" if close else ""
+            hint = did_you_mean(name, known)
             raise UsageError(f"unknown key {name!r}{hint}; the keys are {', '.join(known)}")
         if name in given:
             raise UsageError(f"{name} is given twice")

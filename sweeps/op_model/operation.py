@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sweeps.axis import Value
-from sweeps.errors import SpecError
+from sweeps.errors import SpecError, did_you_mean
 from sweeps.op_model import formats, sparsity
 from sweeps.op_model.op_types import ALIASES, BLOCK_VARIABLES, OP_TYPES, OpType, Variables
 
@@ -231,8 +230,7 @@ def _variables(overrides: Mapping[str, Any]) -> Variables:
 
 def _known(what: str, name: str, known: Collection[str], where: str) -> None:
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
+        hint = did_you_mean(name, known)
         raise SpecError(f"{where}: unknown {what} {name!r}{hint}; known are {', '.join(known)}")
 
 

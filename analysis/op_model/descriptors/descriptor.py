@@ -8,7 +8,6 @@ block is ``ublock_rt x ublock_ct`` tiles.  Matrix products add up ``mblock_k`` o
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -21,6 +20,7 @@ from analysis.op_model.descriptors.formats import fidelity as read_fidelity
 from analysis.op_model.descriptors.formats import vector_mode as read_mode
 from analysis.op_model.descriptors.ops import Category, category
 from farm.errors import UsageError
+from sweeps.errors import did_you_mean
 
 LARGEST_SIZE = 2**31 - 1
 """Largest value of a size: beyond it a descriptor is a mistake."""
@@ -301,8 +301,7 @@ def contradiction(traits: Traits, sizes: Sizes) -> str:
 
 def _check_field(key: str, where: str) -> None:
     if key not in _KINDS:
-        close = difflib.get_close_matches(key, _KINDS, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
+        hint = did_you_mean(key, _KINDS)
         raise UsageError(f"{where}: unknown key {key!r}{hint}; the keys are {', '.join(_KINDS)}")
 
 

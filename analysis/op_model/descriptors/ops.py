@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
 from farm.errors import UsageError
+from sweeps.errors import did_you_mean
 from sweeps.op_model.op_types import BINARY_OPS, QUANT_OPS, UNARY_OPS
 
 
@@ -59,7 +59,6 @@ def category(op: str) -> Category:
     """
     found = CATEGORIES.get(op)
     if found is None:
-        close = difflib.get_close_matches(op.lower().replace("-", "_"), CATEGORIES, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
+        hint = did_you_mean(op.lower().replace("-", "_"), CATEGORIES)
         raise UsageError(f"unknown operation {op!r}{hint}; there are {', '.join(CATEGORIES)}")
     return found

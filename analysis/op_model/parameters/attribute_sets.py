@@ -20,13 +20,13 @@ module alone names sets, and says which one measured rows are fitted in and how 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import TypeVar
 
 from analysis.op_model.descriptors.descriptor import Traits
 from analysis.op_model.descriptors.formats import BLOCK_FLOATS, DataFormat, VectorMode
 from analysis.op_model.descriptors.ops import GOVERNED_BY_INPUT, Category, category
+from sweeps.errors import did_you_mean
 
 BASE = "base"
 DATA_FORMAT_PREDICATES = ("df_int8", "df_int32", "df_bfp")
@@ -71,8 +71,7 @@ def split_set_name(name: str) -> tuple[str, ...]:
     predicates = tuple(name.split("/"))
     for predicate in predicates:
         if predicate not in PREDICATES:
-            close = difflib.get_close_matches(predicate, PREDICATES, n=1)
-            hint = f" (did you mean {close[0]}?)" if close else ""
+            hint = did_you_mean(predicate, PREDICATES)
             raise ValueError(
                 f"unknown predicate {predicate!r}{hint}; there are {', '.join(PREDICATES)}"
             )

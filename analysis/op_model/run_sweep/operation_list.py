@@ -13,7 +13,6 @@ The file is a JSON list.  Each item has ``op_type`` and ``op_name``, and may hav
 
 from __future__ import annotations
 
-import difflib
 import json
 import shlex
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from farm.errors import UsageError
-from sweeps.errors import SpecError
+from sweeps.errors import SpecError, did_you_mean
 from sweeps.op_model.operation import Operation
 
 _SEED = "--random-seed"
@@ -142,7 +141,5 @@ def _require(option: str, wanted: Sequence[str], there: Sequence[str]) -> None:
     known = list(dict.fromkeys(there))
     for name in wanted:
         if name not in known:
-            spelled = name.lower().replace("-", "_")
-            close = difflib.get_close_matches(spelled, known, n=3, cutoff=0.5)
-            hint = f" (did you mean {' or '.join(close)}?)" if close else ""
+            hint = did_you_mean(name.lower().replace("-", "_"), known, most=3)
             raise UsageError(f"{option} {name!r} is not there{hint}; there are {', '.join(known)}")

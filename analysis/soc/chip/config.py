@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from analysis.soc.chip import formulas
@@ -19,6 +18,7 @@ from analysis.soc.chip.precision import Precision
 from analysis.soc.chip.quantities import check_quantities, counted, optional_quantity, quantity
 from analysis.soc.chip.technology import Technology
 from analysis.soc.errors import ConfigError
+from sweeps.errors import near_or_known
 
 _OPS_SUFFIX = "_ops_per_cycle"
 
@@ -308,6 +308,5 @@ def key_path(key: str) -> tuple[str, ...]:
         return path
     if inner := [".".join(known) for known in KEYS.values() if known[: len(path)] == path]:
         raise ConfigError(f"{key!r} has fields of its own; give one of them, such as {inner[0]}")
-    close = get_close_matches(key.rsplit(".", maxsplit=1)[-1], KEYS, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(KEYS)}"
+    hint = near_or_known(key.rsplit(".", maxsplit=1)[-1], KEYS)
     raise ConfigError(f"a chip has no field {key!r}; {hint}")

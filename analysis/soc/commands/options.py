@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from farm.errors import UsageError
+from sweeps.errors import near_or_known
 
 if TYPE_CHECKING:
     from analysis.soc.chip.config import SoCConfig
@@ -81,8 +82,6 @@ def chosen(config: Path | None, chip: str | None) -> SoCConfig | Chip:
     UsageError
         If both are given, or there is no such chip.
     """
-    from difflib import get_close_matches
-
     from analysis.soc.chip.config_file import read_config
     from analysis.soc.chip.designs import BASELINE, DESIGNS
     from analysis.soc.chip.public_chips import find_chip, library
@@ -95,9 +94,7 @@ def chosen(config: Path | None, chip: str | None) -> SoCConfig | Chip:
         return BASELINE
     found = DESIGNS.get(chip.strip().lower()) or find_chip(chip)
     if found is None:
-        known = [*DESIGNS, *library()]
-        close = get_close_matches(chip.lower(), known, n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}"
+        hint = near_or_known(chip.lower(), [*DESIGNS, *library()])
         raise UsageError(f"there is no chip {chip!r}; {hint}")
     return found
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from analysis.soc.explore.evaluation import PARAMETERS
 from farm.errors import UsageError
+from sweeps.errors import near_or_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,7 @@ def require_names(names: Iterable[str]) -> None:
     known = [*METRICS, *PARAMETERS]
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+            hint = near_or_known(name, known)
             raise UsageError(f"there is no metric or parameter {name!r}; {hint}")
 
 

@@ -18,7 +18,6 @@ Every key may be left out.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from analysis.soc.chip.config_file import config_of
 from analysis.soc.workload.argument import WORKLOAD_SUFFIXES
 from analysis.soc.yaml_file import read_yaml
 from farm.errors import FormatError
+from sweeps.errors import near_or_known
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,7 @@ class Study:
             raise FormatError(f"{path}: expected the keys {', '.join(known)} at the top")
         for key in content:
             if key not in known:
-                close = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-                raise FormatError(f"{path}: no key {key!r}; {hint}")
+                raise FormatError(f"{path}: no key {key!r}; {near_or_known(str(key), known)}")
         return _study(content, path)
 
 

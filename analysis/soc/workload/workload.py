@@ -15,7 +15,6 @@ The keys of an op are the fields of its kind in `analysis.soc.workload.ops`.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -26,6 +25,7 @@ from analysis.soc.errors import ConfigError
 from analysis.soc.workload.ops import OPS, AttentionAlgorithm, Op
 from analysis.soc.yaml_file import read_yaml
 from farm.errors import FormatError
+from sweeps.errors import near_or_known
 
 _KEYS = ("name", "precision", "ops")
 _PRECISIONS = ("precision", "weight_precision", "output_precision")
@@ -141,6 +141,4 @@ def _precision(value: object, where: str) -> Precision:
 def _require_known(given: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
     for key in given:
         if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
-            raise FormatError(f"{where}: no key {key!r}; {hint}")
+            raise FormatError(f"{where}: no key {key!r}; {near_or_known(str(key), known)}")
