@@ -20,8 +20,8 @@ from farm.catalog import IMPORTED
 from farm.errors import DifferentSweepError
 from farm.generation import SHARD_ROWS, overridden, require_usable
 from farm.interchange.imported_sweep import VectorRun, declaration, frame
-from farm.interchange.input_files import ReadProgress
-from farm.interchange.record_table import RecordWriter, leaves_of
+from farm.interchange.input_files import InputFile, ReadProgress
+from farm.interchange.record_table import FileFacts, RecordWriter, leaves_of
 from farm.interchange.vector_file import VectorFile
 from farm.interchange.vector_parameters import texts_of
 from farm.interchange.vector_survey import VectorSurvey
@@ -89,9 +89,13 @@ class VectorImport:
         files = Files(path)
         sink = _ShardSink(files, fingerprint, sweep.chunk_rows)
         writer = self._record_writer(files, fingerprint)
-        for run in self._runs(writer, progress):
-            sink.add(run.table(sweep, self.found.parameters.axes))
-        sink.close()
+        first_index = 0
+        for source, facts in zip(self.found.inputs, self.found.files, strict=True):
+            for run in self._runs(source, facts, first_index, writer, progress):
+                first_index += len(run.rows)
+                sink.add(run.table(sweep, self.found.parameters.axes))
+            # No chunk has vectors of two files, since results come file by file.
+            sink.end_shard()
         writer.close()
         manifest = self._manifest(sweep, declared, fingerprint, sink.entries)
         files.publish(FILE_NAME, manifest.encode())
@@ -122,29 +126,34 @@ class VectorImport:
             files, VECTORS, found.first.generation, fingerprint[:12], found.types, found.files
         )
 
-    def _runs(self, writer: RecordWriter, progress: ReadProgress | None) -> Iterator[VectorRun]:
-        """Read the files again: keep each record, and yield the valid vectors."""
+    def _runs(
+        self,
+        source: InputFile,
+        facts: FileFacts,
+        index: int,
+        writer: RecordWriter,
+        progress: ReadProgress | None,
+    ) -> Iterator[VectorRun]:
+        """Read a file again: keep each record, and yield the valid vectors from `index` on."""
         run: VectorRun | None = None
-        index = 0
-        for source, facts in zip(self.found.inputs, self.found.files, strict=True):
-            file = VectorFile(source)
-            for record in file.records(progress):
-                position = index if record.is_valid else None
-                writer.add(facts.name, position, leaves_of(record.entries))
-                if position is None:
-                    continue
-                index += 1
-                params = texts_of(record)
-                kind = (record.suite, tuple(params))
-                is_full = run is not None and len(run.rows) == _MOST_ROWS_IN_HAND
-                if run is not None and ((run.suite, run.names) != kind or is_full):
-                    yield run
-                    run = None
-                run = run or VectorRun(*kind, [], [])
-                run.rows.append(tuple(params.values()))
-                run.hashes.append(record.key)
-            if file.facts != facts:
-                raise DifferentSweepError(f"{source.path} was changed while it was imported")
+        file = VectorFile(source)
+        for record in file.records(progress):
+            position = index if record.is_valid else None
+            writer.add(facts.name, position, leaves_of(record.entries))
+            if position is None:
+                continue
+            index += 1
+            params = texts_of(record)
+            kind = (record.suite, tuple(params))
+            is_full = run is not None and len(run.rows) == _MOST_ROWS_IN_HAND
+            if run is not None and ((run.suite, run.names) != kind or is_full):
+                yield run
+                run = None
+            run = run or VectorRun(*kind, [], [])
+            run.rows.append(tuple(params.values()))
+            run.hashes.append(record.key)
+        if file.facts != facts:
+            raise DifferentSweepError(f"{source.path} was changed while it was imported")
         if run is not None:
             yield run
 
@@ -198,7 +207,7 @@ class _ShardSink:
         while self._n_buffered >= self._rows:
             self._flush(self._rows)
 
-    def close(self) -> None:
+    def end_shard(self) -> None:
         if self._n_buffered:
             self._flush(self._n_buffered)
 

@@ -146,6 +146,24 @@ def test_chunks_without_results_stay_open(directory: SweepDirectory, tmp_path: P
     }
 
 
+def test_results_of_one_vector_file_leave_the_vectors_of_another_open(tmp_path: Path) -> None:
+    # Six and six vectors, four to a chunk: no chunk may have vectors of both files.
+    first = write_vectors(tmp_path / "v" / "a.json", VECTORS[:6])
+    second = write_vectors(tmp_path / "v" / "b.json", VECTORS[6:])
+    found = survey(input_files([first, second]), None)
+    directory = VectorImport(found, chunk_rows=4).write(tmp_path / "out", None)
+    assert [chunk.n_rows for chunk in directory.chunks()] == [4, 2, 4, 2]
+    assert [chunk.first_index for chunk in directory.chunks()] == [0, 4, 6, 10]
+    some = write_json(tmp_path / "some.json", [result(v) for v in VECTORS[:6]])
+    done, _ = imported(directory, some)
+    assert (done.n_committed, done.n_open, done.counts) == (6, 6, {"OK": 6})
+    rest = write_json(tmp_path / "rest.json", [result(v) for v in VECTORS[6:]])
+    done, _ = imported(directory, rest)
+    assert (done.n_committed, done.n_open, done.n_earlier) == (6, 0, 6)
+    assert {row["status"] for row in outcomes(directory)} == {"OK"}
+    assert verify(directory.path).findings == ()
+
+
 def test_results_find_the_vectors_that_the_farm_generated(tmp_path: Path) -> None:
     limits = ["input_grid=1x1", "output_grid=1x2", "shape=1x1x32x32..1x1x1024x64"]
     sweep = limited(RESHARD, limits)
