@@ -119,8 +119,17 @@ class Files:
             self.sync_folder(final.parent)
         return is_first
 
-    def replace(self, relative: str, content: bytes) -> None:
-        """Write a file, whatever was there before.
+    def replace(self, relative: str, content: bytes, *, is_durable: bool = True) -> None:
+        """Write a file, whatever was there before; readers see the one or the other, whole.
+
+        Parameters
+        ----------
+        relative : str
+            Path below the root.
+        content : bytes
+            Everything that the file will hold.
+        is_durable : bool
+            Whether it must survive a power cut; a view that is written anew soon need not.
 
         Raises
         ------
@@ -129,10 +138,35 @@ class Files:
         """
         final = self.root / relative
         with StoreAccess("write", final):
-            temporary = self._write_temporary(final.parent, content)
+            temporary = self._write_temporary(final.parent, content, is_durable=is_durable)
             with _removed_on_failure(temporary):
                 self.rename(temporary, final)
-            self.sync_folder(final.parent)
+            if is_durable:
+                self.sync_folder(final.parent)
+
+    def read(self, relative: str) -> bytes:
+        """Content of a file.
+
+        Raises
+        ------
+        StoreAccessError
+            If it does not exist or cannot be read.
+        """
+        path = self.root / relative
+        with StoreAccess("read", path):
+            return path.read_bytes()
+
+    def exists(self, relative: str) -> bool:
+        """Whether there is such a file.
+
+        Raises
+        ------
+        StoreAccessError
+            If that cannot be found out.
+        """
+        path = self.root / relative
+        with StoreAccess("read", path):
+            return path.exists()
 
     def set_aside(self, relative: str) -> bool:
         """Move a file below ``set-aside/``, keeping its path and adding a number.
@@ -173,13 +207,16 @@ class Files:
                     n_removed += 1
         return n_removed
 
-    def _write_temporary(self, parent: Path, content: bytes) -> Path:
+    def _write_temporary(self, parent: Path, content: bytes, *, is_durable: bool = True) -> Path:
         for folder in (self.root / TEMPORARY, parent):
             if not folder.is_dir():
                 self.make_folder(folder)
         temporary = self.root / TEMPORARY / f"{os.getpid()}-{uuid.uuid4().hex}.tmp"
         with _removed_on_failure(temporary):
-            self.write(temporary, content)
+            if is_durable:
+                self.write(temporary, content)
+            else:
+                temporary.write_bytes(content)
         return temporary
 
     def make_folder(self, folder: Path) -> None:

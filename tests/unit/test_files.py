@@ -141,3 +141,22 @@ def test_a_disk_that_takes_a_part_of_a_frame_is_asked_again(tmp_path: Path) -> N
     Files(tmp_path).append(stingy, b"0123456789")  # type: ignore[arg-type]
     stingy.file.close()
     assert (tmp_path / "x").read_bytes() == b"0123456789"
+
+
+def test_read_and_exists(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    assert not files.exists("a/b.json")
+    files.replace("a/b.json", b"1")
+    assert files.exists("a/b.json")
+    assert files.read("a/b.json") == b"1"
+    with pytest.raises(StoreAccessError, match=r"cannot read .*c\.json: it does not exist"):
+        files.read("a/c.json")
+
+
+def test_a_replacement_that_need_not_last_is_whole_and_not_synced(tmp_path: Path) -> None:
+    files = CrashFiles(tmp_path)
+    files.replace("live.json", b"1")
+    del files.steps[:]
+    files.replace("live.json", b"2", is_durable=False)
+    assert files.read("live.json") == b"2"
+    assert files.steps == ["rename"]
