@@ -12,6 +12,9 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Run or loaded by tests.  A conftest.py of their own would put these folders into `sys.path`.
+collect_ignore = ["standins", "tt_metal_tree"]
+
 settings.register_profile("dev", deadline=None, max_examples=50)
 settings.register_profile(
     "ci",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
@@ -28,7 +27,6 @@ from sweeps import memcpy
 from sweeps.space import Sweep
 from sweeps.vector import Vector
 from tests.tt_cards import (
-    STANDINS,
     Opened,
     TtCards,
     durations,
@@ -167,13 +165,7 @@ def test_the_commit_is_that_of_the_checkout(tmp_path: Path) -> None:
     assert ttnn_sdk.checkout_commit(tmp_path / "nowhere") == ""
 
 
-def test_without_the_sdk_the_kind_says_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Whatever ran in this process before: neither the stand-in nor the way to it.
-    monkeypatch.delitem(sys.modules, "ttnn", raising=False)
-    monkeypatch.setattr(sys, "path", [path for path in sys.path if path != str(STANDINS)])
-    importlib.invalidate_caches()
+def test_without_the_sdk_the_kind_says_what_is_missing(tmp_path: Path) -> None:
     lacking = ttnn.KIND.missing()
     assert lacking is not None
     assert "ttnn is not importable" in lacking
