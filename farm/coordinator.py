@@ -18,6 +18,7 @@ from farm.ledger import Ledger
 from farm.port import Answer
 from farm.quarantine import known_strikes
 from farm.settings import RunSettings
+from farm.store.control import wanted_of
 from farm.store.directory import SweepDirectory
 from farm.store.journal import JournalWriter
 
@@ -43,6 +44,8 @@ class Coordinator:
             known_strikes(self._directory),
             settings.straggler_s,
         )
+        # A pause outlives this process and the driver.
+        self.pause(wanted_of(self._directory.files, settings.run_id).is_paused)
         self._journal = JournalWriter(
             self._directory.path, f"{settings.run_id}-{secrets.token_hex(4)}"
         )
@@ -81,7 +84,7 @@ class Coordinator:
         with self._lock:
             if not self._ledger.hear(card, epoch, time.monotonic()):
                 return "stop"
-            self._cards.setdefault(card, {}).update(state)
+            self._cards.setdefault(card, {}).update(state, heard_s=time.monotonic())
             return self._directive
 
     def committed(self, chunk_id: str, counts: dict[str, int]) -> None:
@@ -151,11 +154,28 @@ class Coordinator:
             self._directive = "stop"
             self._ledger.drain()
 
-    def drain(self, at_once: bool = False) -> None:
-        """End the run: after the chunks in hand, or at once."""
+    def drain(self, at_once: bool = False, is_patient: bool = False) -> None:
+        """End the run.
+
+        Parameters
+        ----------
+        at_once : bool
+            Whether the chunks in hand are given up.
+        is_patient : bool
+            Whether they may take as long as they need, and not only the run's grace.
+        """
         with self._lock:
-            self._directive = "stop" if at_once else "drain"
+            if at_once:
+                self._directive = "stop"
+            elif not is_patient and self._directive == "run":
+                self._directive = "drain"
             self._ledger.drain()
+
+    def pause(self, is_paused: bool) -> None:
+        """Grant nothing until told otherwise; cards commit what they have and keep their claim."""
+        with self._lock:
+            self._is_paused = is_paused
+            self._ledger.pause(is_paused)
 
     def close(self) -> None:
         """Close the journal; for a coordinator that shares its process with others."""
@@ -174,9 +194,16 @@ class Coordinator:
                 "n_chunks": self._ledger.n_chunks,
                 "n_chunks_committed": self._ledger.n_committed,
                 "counts": dict(self._counts),
-                "cards": {card: dict(state) for card, state in self._cards.items()},
+                "cards": {card: self._described(state) for card, state in self._cards.items()},
+                "is_paused": self._is_paused,
                 "incidents": self._incidents[n_incidents_seen:],
                 "is_complete": self._ledger.is_complete,
                 "is_over": self._ledger.all_finished or self._ledger.is_complete,
                 "failure": self._failure,
             }
+
+    @staticmethod
+    def _described(state: dict[str, Any]) -> dict[str, Any]:
+        heard_s = state.get("heard_s")
+        age_s = None if heard_s is None else round(time.monotonic() - heard_s, 1)
+        return {key: value for key, value in state.items() if key != "heard_s"} | {"age_s": age_s}

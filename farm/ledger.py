@@ -144,9 +144,8 @@ class Ledger:
         self._attempts: dict[str, int] = {}
         self._cards: dict[str, _Card] = {}
         self._suspects: dict[int, _Suspect] = {}
-        self._max_strikes, self._lease_s = max_strikes, lease_s
-        self._straggler_s = straggler_s
-        self._is_draining = False
+        self._max_strikes, self._lease_s, self._straggler_s = max_strikes, lease_s, straggler_s
+        self._is_draining = self._is_paused = False
         for strike in strikes:
             self._add_strike(strike)
 
@@ -244,6 +243,8 @@ class Ledger:
         if self._is_draining or known.is_retired or self.is_complete:
             known.has_finished = True
             return Finish()
+        if self._is_paused:
+            return Wait()
         return (
             self._next_trial(card, now_s)
             or self._next_chunk(card, now_s)
@@ -351,6 +352,10 @@ class Ledger:
     def drain(self) -> None:
         """Grant nothing any more."""
         self._is_draining = True
+
+    def pause(self, is_paused: bool) -> None:
+        """Grant nothing until told otherwise; cards go on with what they have, and wait."""
+        self._is_paused = is_paused
 
     def _add_strike(self, strike: Strike) -> bool:
         suspect = self._suspects.setdefault(strike.index, _Suspect())

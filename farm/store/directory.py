@@ -12,6 +12,8 @@
     set-aside/                     files that a repair took out of use
     run.lock                       held (flock) by the run at work
     driver.log                     what the processes of the last run printed
+    live.json                      what the run at work looks like (`farm.store.live`)
+    control.json                   what people ask of it (`farm.store.control`)
 
 The commit point of a chunk is the appearance of its file under ``results/``.  Everything else but
 ``vectors/`` and ``sweep.json`` is a cache or a record.
@@ -47,6 +49,8 @@ OWN_ENTRIES = (
     "tmp",
     "run.lock",
     "driver.log",
+    "live.json",
+    "control.json",
     "report.html",
     "set-aside",
     "foreign",

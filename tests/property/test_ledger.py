@@ -76,6 +76,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.strikes: list[Strike] = []
         self.cards = {card: Card() for card in CARDS}
         self.stale: list[str] = []
+        self.is_paused = False
         self.now_s = 0.0
         self.measured: set[int] = set()
         self._new_ledger()
@@ -86,6 +87,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger = Ledger(
             self.chunks, set(self.committed), self.max_strikes, LEASE_S, self.strikes
         )
+        self.ledger.pause(self.is_paused)
         self.attempts: dict[str, int] = {}
         self.heard: set[str] = set()
 
@@ -120,6 +122,14 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.ledger.retire(card)
                 assert card not in {holder for holder, _ in self.ledger.leases().values()}
                 assert isinstance(self.ledger.ask(card, known.epoch, self.now_s), Finish)
+
+    @rule(is_paused=st.sampled_from([True, False, False]))
+    def pause_or_resume(self, is_paused: bool) -> None:
+        """Nothing that is under way is touched."""
+        before = self.ledger.leases()
+        self.is_paused = is_paused
+        self.ledger.pause(is_paused)
+        assert self.ledger.leases() == before
 
     @rule(seconds=st.sampled_from([1.0, LEASE_S / 2, LEASE_S + 1]), data=st.data())
     def time_passes(self, seconds: float, data: st.DataObject) -> None:
@@ -223,6 +233,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         if not self._alive():
             self._join(CARDS[0])
+        self.pause_or_resume(False)
         n_rounds = 20 + 4 * len(self.chunks) + 4 * self.n_vectors * self.max_strikes
         for _ in range(n_rounds):
             if self.ledger.is_complete:
@@ -278,6 +289,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._forget_the_silent()
         known.leased &= known.jobs.keys()
         order = self.ledger.ask(card, known.epoch, self.now_s, known.awaiting)
+        assert not (self.is_paused and isinstance(order, Grant | TrialGrant))
         match order:
             case Grant():
                 self._check_grant(order)

@@ -223,6 +223,27 @@ def test_draining_grants_nothing_any_more() -> None:
     assert not farm.is_complete
 
 
+def test_a_pause_grants_nothing_and_touches_no_lease() -> None:
+    farm = ledger()
+    grant(farm, A)
+    farm.pause(True)
+    leases = farm.leases()
+    assert farm.ask(B, 1, 0.0) == Wait()
+    assert farm.ask(A, 1, 0.0, in_hand=["00000-00000"]) == Wait()
+    assert farm.leases() == leases
+    farm.commit("00000-00000")
+    farm.pause(False)
+    assert grant(farm, B).chunk == CHUNKS[1]
+
+
+def test_a_paused_run_can_be_stopped() -> None:
+    farm = ledger()
+    farm.pause(True)
+    farm.drain()
+    assert farm.ask(A, 1, 0.0) == farm.ask(B, 1, 0.0) == Finish()
+    assert farm.all_finished
+
+
 def test_a_commit_of_a_foreign_chunk_is_ignored() -> None:
     farm = ledger()
     farm.commit("00009-00009")
