@@ -17,7 +17,8 @@ import threading
 import time
 from typing import Any, BinaryIO
 
-from farm import plugins, ray_environment
+from farm import plugins, ray_environment, ray_output
+from farm.cluster.listeners import listeners, require_loopback
 from farm.errors import FarmError, RunStoppedError
 from farm.parent_death import end_with_parent
 from farm.settings import RunSettings
@@ -91,7 +92,8 @@ class Driver:
             namespace="sweepfarm",
             _temp_dir=str(sessions),
         )
-        ray_environment.quiet(logger.info)
+        require_loopback(listeners(os.getpid()))
+        ray_output.quiet(logger.info)
         ray_environment.restore_home()
         # After ray.init, which installs handlers of its own.
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -29,6 +29,14 @@ class DirectoryBusyError(UsageError):
     """Another run holds the sweep directory."""
 
 
+class AccessError(UsageError):
+    """A cluster turns this user away, is not there, or lets anybody in."""
+
+
+class ExposedError(UsageError):
+    """Others can reach what was meant for this machine alone."""
+
+
 class StoreError(FarmError):
     """The sweep directory cannot be read or written."""
 

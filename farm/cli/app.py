@@ -22,6 +22,7 @@ from farm.cli import (
     generate,
     import_data,
     incidents,
+    node,
     profiler_log,
     quarantine,
     run,
@@ -66,6 +67,7 @@ for _command in (
     quarantine,
     check,
     devices,
+    node,
     export_data,
     profiler_log,
 ):
