@@ -37,6 +37,16 @@ class ExposedError(UsageError):
     """Others can reach what was meant for this machine alone."""
 
 
+class NoRunError(UsageError):
+    """No run is at work in the sweep directory that could be asked for something."""
+
+
+class NoAnswerError(FarmError):
+    """A run was asked for something and has not answered yet; the request stands."""
+
+    exit_code = 75
+
+
 class StoreError(FarmError):
     """The sweep directory cannot be read or written."""
 

@@ -2,7 +2,8 @@
 
 Exit codes: 0 every vector is accounted for (or the command succeeded); 2 usage, or the request was
 refused and nothing changed; 3 the store is damaged; 4 the run stopped before its end; 70 a defect
-of the farm; 130 interrupted.  After 4 and 130 the same command goes on.
+of the farm; 75 a run has not answered yet; 130 interrupted.  After 4 and 130 the same command goes
+on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import typer
 from farm import __version__, plugins
 from farm.cli import (
     check,
+    control,
     devices,
     export_data,
     generate,
@@ -63,6 +65,7 @@ for _command in (
     import_data,
     run,
     status,
+    control,
     incidents,
     quarantine,
     check,

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from farm.cli.options import JsonOption
-from farm.progress import describe_incident
+from farm.run_state import describe_incident
 from farm.store.directory import SweepDirectory
 from farm.store.journal import is_incident
 

@@ -17,10 +17,12 @@ from farm.devices import registry
 from farm.devices.device import CardSlot, SelectiveKind, SettledKind
 from farm.errors import DifferentSweepError, UsageError
 from farm.generation import Plan, open_or_generate
-from farm.progress import JsonView, PlainView, RunState, TerminalView, View, describe_incident
+from farm.live_writer import LiveWriter, end_of
+from farm.progress import JsonView, PlainView, TerminalView, View
+from farm.run_state import RunState, describe_incident
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory, run_lock
-from farm.supervisor import EXIT_INTERRUPTED, Supervisor
+from farm.supervisor import EXIT_INTERRUPTED, EXIT_STOPPED, Supervisor
 
 
 def new_run_id() -> str:
@@ -85,7 +87,7 @@ def run_plan(
             )
         if n_committed == n_chunks:
             return _fit_only(settings, path, as_json)
-        return _supervise(settings, path, as_json, shlex.join(again))
+        return _supervise(settings, directory, device, as_json, shlex.join(again))
 
 
 def _fit_only(settings: RunSettings, path: Path, as_json: bool) -> int:
@@ -102,16 +104,24 @@ def _fit_only(settings: RunSettings, path: Path, as_json: bool) -> int:
     return 0
 
 
-def _supervise(settings: RunSettings, path: Path, as_json: bool, again: str) -> int:
-    state = RunState()
+def _supervise(
+    settings: RunSettings, directory: SweepDirectory, device: str, as_json: bool, again: str
+) -> int:
+    state, path = RunState(), directory.path
     view = _view(as_json)
+    live = LiveWriter(directory.files, settings.run_id, directory.manifest.sweep, device)
 
     def on_event(event: dict[str, object]) -> None:
         state.feed(event)
         view.show(event, state)
+        live.show(state)
 
-    with view:
-        exit_code = Supervisor(settings, on_event).run()
+    exit_code = EXIT_STOPPED
+    try:
+        with view:
+            exit_code = Supervisor(settings, on_event).run()
+    finally:
+        live.end(state, end_of(exit_code, state))
     if as_json:
         return exit_code
     for incident in state.incidents if isinstance(view, TerminalView) else ():
@@ -125,7 +135,9 @@ def _supervise(settings: RunSettings, path: Path, as_json: bool, again: str) -> 
     if exit_code == 0:
         typer.echo(f"every vector is accounted for; next: farm report {path}")
     elif exit_code == EXIT_INTERRUPTED:
-        typer.echo(f"interrupted; what was committed is safe. To go on: {again}")
+        stop = state.control.stop
+        how = f"stopped by {stop.by}" if stop is not None else "interrupted"
+        typer.echo(f"{how}; what was committed is safe. To go on: {again}")
     elif exit_code != 2:
         typer.echo(f"stopped before the end. To go on: {again}")
     return exit_code

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from farm.cli.options import JsonOption
-from farm.progress import describe_incident
+from farm.run_state import describe_incident
 from farm.store.directory import SweepDirectory
 from farm.store.journal import is_incident
+from farm.store.live import EVERY_S, Liveness, Watch, read_live
 from farm.store.overview import overview
 
 _N_INCIDENTS_SHOWN = 10
@@ -19,13 +21,36 @@ _N_INCIDENTS_SHOWN = 10
 
 def status(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Sweep directory.")],
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", "-w", help="Show the run at work, until Ctrl-C."),
+    ] = False,
+    every: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.2)] = EVERY_S,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="With --watch: end with the run's exit code.")
+    ] = False,
     as_json: JsonOption = False,
-) -> None:
+) -> int:
     """Say how far a sweep is, what became of its vectors, and what went wrong.
 
     Example: [b]farm status my-matmul[/b]
+
+    Example: [b]farm status my-matmul --watch[/b]
     """
-    facts = overview(SweepDirectory.open(directory))
+    opened = SweepDirectory.open(directory)
+    if watch:
+        from farm.cli.watch import watch as show
+
+        def at_rest() -> dict[str, Any]:
+            return overview(opened).as_json()
+
+        return show(lambda: read_live(opened.files), at_rest, every, as_json, until_end)
+    _say_state(opened, directory, as_json)
+    return 0
+
+
+def _say_state(opened: SweepDirectory, directory: Path, as_json: bool) -> None:
+    facts = overview(opened)
     if as_json:
         typer.echo(json.dumps(facts.as_json()))
         return
@@ -44,8 +69,25 @@ def status(
         typer.echo(f"incidents: {n_incidents}; more with farm incidents {directory}")
         for incident in facts.incidents[-_N_INCIDENTS_SHOWN:]:
             typer.echo(f"  {incident['time'][:19]} {describe_incident(incident)}")
-    if done < facts.n_vectors:
+    at_work = _run_at_work(opened)
+    if at_work:
+        typer.echo(at_work)
+        typer.echo(f"to see it live: farm status {directory} --watch")
+    elif done < facts.n_vectors:
         typer.echo(f"to go on: farm run {directory}")
+
+
+def _run_at_work(opened: SweepDirectory) -> str:
+    """Describe the run at work, as far as one look can tell."""
+    seen = Watch()
+    seen.see(read_live(opened.files), time.monotonic())
+    if seen.latest is None or seen.liveness(time.monotonic()) is not Liveness.LIVE:
+        return ""
+    snapshot = seen.latest
+    return (
+        f"run {snapshot.run_id} is at work on {snapshot.host}: {snapshot.phase}, "
+        f"{snapshot.n_done:,} vectors done"
+    )
 
 
 def _batch(choice: dict[str, Any]) -> str:
