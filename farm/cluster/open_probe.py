@@ -17,6 +17,7 @@ from pathlib import Path
 from farm import access_token, ray_environment
 from farm.cluster import address as addresses
 from farm.cluster.address import Address
+from farm.cluster.listeners import is_loopback
 from farm.errors import AccessError
 
 ADMITTED, TURNED_AWAY = "admitted", "turned away"
@@ -66,14 +67,18 @@ def enter(
         ray_environment.prepare_tls(environment, tls)
     _await_listener(address, wait_s)
     token = access_token.find(environment)  # now, for a head that has just started may have made it
-    is_open = _ask(address, environment, None) == ADMITTED
+    head = _ask(address, environment, None)
+    is_open = head is not None
     if is_open and not is_insecure:
         raise AccessError(
             f"the cluster at {address} lets anybody in: it asks for no token, so whoever reaches "
             f"it runs code as you. Start it with farm node --head, or join it with --insecure"
         )
-    if not is_open:
-        _require_admission(address, environment, token)
+    if head is None:
+        head = _require_admission(address, environment, token)
+    if address.is_loopback and head and not is_loopback(head):
+        # Asked on the head itself: the cluster knows this machine by its address in the network.
+        address = Address(head, address.port)
     ray_environment.prepare_member(environment, address.is_loopback, None if is_open else token)
     environment["RAY_ADDRESS"] = str(address)
     return address
@@ -81,18 +86,20 @@ def enter(
 
 def _require_admission(
     address: Address, environment: MutableMapping[str, str], token: Path | None
-) -> None:
+) -> str:
     if token is None:
         place = access_token.default_path(environment)
         raise AccessError(
             f"the cluster at {address} asks for a token, and there is none here. Copy the head's "
             f"to {place} (mode 0600), or name its file in {access_token.PATH_VARIABLE}"
         )
-    if _ask(address, environment, token) != ADMITTED:
+    head = _ask(address, environment, token)
+    if head is None:
         raise AccessError(
             f"the cluster at {address} does not accept the token in {token}. Copy the head's "
             f"token there, or name its file in {access_token.PATH_VARIABLE}"
         )
+    return head
 
 
 def _await_listener(address: Address, wait_s: float) -> None:
@@ -111,8 +118,8 @@ def _await_listener(address: Address, wait_s: float) -> None:
             return
 
 
-def _ask(address: Address, environment: MutableMapping[str, str], token: Path | None) -> str:
-    """Ask the head, with a token or without one, whether it admits us."""
+def _ask(address: Address, environment: MutableMapping[str, str], token: Path | None) -> str | None:
+    """Ask the head, with a token or without: its address in its network, None if turned away."""
     asking = dict(environment)
     ray_environment.prepare_member(asking, address.is_loopback, token)
     try:
@@ -128,8 +135,10 @@ def _ask(address: Address, environment: MutableMapping[str, str], token: Path | 
         answer = asked.stdout.strip()
     except subprocess.TimeoutExpired:
         answer = ""
-    if answer in {ADMITTED, TURNED_AWAY}:
-        return answer
+    if answer == TURNED_AWAY:
+        return None
+    if answer.startswith(ADMITTED):
+        return answer.removeprefix(ADMITTED).strip()
     encryption = "with" if ray_environment.uses_tls(environment) else "without"
     raise AccessError(
         f"what listens at {address} does not answer as a Ray head does, asked {encryption} TLS. "

@@ -77,7 +77,7 @@ def test_a_client_without_or_with_a_wrong_token_is_turned_away(cluster: Nodes) -
         assert asked.stdout.strip() == "turned away", asked.stderr
     right = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(cluster.token)}
     asked = cluster.python(*ASK, cluster.address, **loopback, **right)
-    assert asked.stdout.strip() == "admitted", asked.stderr
+    assert asked.stdout.strip() == "admitted 127.0.0.1", asked.stderr
 
 
 def test_a_missing_or_wrong_token_is_one_clear_error(cluster: Nodes) -> None:
@@ -204,6 +204,22 @@ def test_a_node_that_others_could_reach_all_the_same_ends_at_once() -> None:
         assert ended.returncode == 2, ended.stderr
         assert ended.stderr.count("error: meant for this machine alone") == 1
         assert f":{nodes.port}" in ended.stderr
+    finally:
+        nodes.close()
+
+
+def test_a_cluster_that_listens_is_joined_on_its_head_by_the_loopback_address_too() -> None:
+    outside = _address_of_this_host()
+    nodes = Nodes()
+    try:
+        said = nodes.start_head("--listen", outside, "--device", "sim:1")
+        assert "reachable on every interface" in said
+        used = nodes.python("-c", USE_ALL_CARDS, "auto")
+        assert used.returncode == 0, used.stderr
+        assert json.loads(used.stdout)["n_cards"] == 1
+        environment = nodes.environment()
+        assert open_probe.enter(environment, nodes.address).host == outside
+        assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in environment
     finally:
         nodes.close()
 
