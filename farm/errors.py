@@ -25,6 +25,10 @@ class FormatError(UsageError):
     """A file is not of the format that it was read as, such as a device-profiler log."""
 
 
+class ClusterError(UsageError):
+    """A cluster cannot be joined, or none of its nodes can run the sweep."""
+
+
 class DirectoryBusyError(UsageError):
     """Another run holds the sweep directory."""
 

@@ -74,6 +74,12 @@ def node(
     autoscaling_config: Annotated[
         Path | None, typer.Option(help="Of a head that [b]ray up[/b] starts.")
     ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Run in the background; return when the node is up.")
+    ] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Stop all nodes of yours on this host, and do no more.")
+    ] = False,
     drain: Annotated[
         float, typer.Option(help="Seconds for chunks in hand after SIGTERM.", min=0.0)
     ] = 30.0,
@@ -90,10 +96,14 @@ def node(
     Example: [b]farm node --head --listen 10.0.0.5[/b], and on every host with cards
     [b]farm node --address 10.0.0.5:6379 --device cpu[/b]
     """
-    from farm.cluster.node import NodeSettings, become, prepare
+    from farm.cluster import node_process
+    from farm.cluster.node import NodeSettings, prepare
 
+    if stop:
+        typer.echo(f"stopped: {node_process.stop_all()}")
+        return
     if head == (address is not None):
-        raise UsageError("farm node: give either --head or --address HOST:PORT")
+        raise UsageError("farm node: give either --head or --address HOST:PORT (or --stop)")
     settings = NodeSettings(
         n_cards=_n_cards(device, device_option, cards, head),
         head=address,
@@ -110,7 +120,10 @@ def node(
     environment = dict(os.environ)
     start = prepare(settings, environment)
     typer.echo(start.announcement)
-    become(start, environment)
+    if not detach:
+        node_process.become(start, environment)
+    log = node_process.detach(start, environment)
+    typer.echo(f"{node_process.UP}, in the background; stop it with farm node --stop; log {log}")
 
 
 def _n_cards(device: str | None, options: list[str], cards: int | None, is_head: bool) -> int:

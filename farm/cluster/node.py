@@ -1,19 +1,15 @@
 """A node of a cluster: the safe environment and the command line of its ``ray start``.
 
-Everything is decided here, without Ray, and then this process becomes `farm.cluster.ray_start`.
+Everything is decided here, without Ray, see `farm.cluster.node_process`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import resource
-import sys
+import socket
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from farm import access_token, ray_environment
 from farm.cluster import open_probe
@@ -28,7 +24,6 @@ OBJECT_STORE_BYTES = 200 << 20
 
 _N_SERVICE_PORTS = 5
 _FEWEST_PORTS = 50
-_WANTED_FILES = 65536
 _NO_PORT = "65536"  # cannot be bound: the head's own metrics, which ask for no token, stay shut
 
 
@@ -88,11 +83,14 @@ class Start:
         Of ``ray start``.
     announcement : str
         One line: what becomes reachable and how it is protected.
+    drain_s : float
+        How long it takes at most to end after SIGTERM.
     """
 
     is_loopback: bool
     arguments: tuple[str, ...]
     announcement: str
+    drain_s: float
 
 
 def prepare(settings: NodeSettings, environment: MutableMapping[str, str]) -> Start:
@@ -135,6 +133,7 @@ def _prepare_head(settings: NodeSettings, environment: MutableMapping[str, str])
     listen = settings.listen or LOOPBACK
     host = listen if listen == DISCOVER else host_address(listen)
     on_loopback = host != DISCOVER and is_loopback(host)
+    _require_free(host, settings.port)
     token = None
     if not settings.is_insecure:
         token = access_token.find(environment)
@@ -154,7 +153,18 @@ def _prepare_head(settings: NodeSettings, environment: MutableMapping[str, str])
     if not on_loopback and host != DISCOVER:
         arguments.append(f"--node-ip-address={host}")
     arguments += _shared_arguments(settings)
-    return Start(on_loopback, tuple(arguments), _announcement(host, settings, environment, token))
+    announcement = _announcement(host, settings, environment, token)
+    return Start(on_loopback, tuple(arguments), announcement, settings.drain_s)
+
+
+def _require_free(host: str, port: int) -> None:
+    try:
+        socket.create_server(("" if host == DISCOVER else host, port)).close()
+    except OSError as error:
+        raise UsageError(
+            f"port {port} cannot be listened on at {host} ({error.strerror}). Is a head running "
+            f"here already? Write another --port, or stop it with farm node --stop"
+        ) from error
 
 
 def _prepare_worker(
@@ -171,7 +181,7 @@ def _prepare_worker(
     named = environment.get(access_token.PATH_VARIABLE)
     token = Path(named) if named else None
     announcement = _announcement(host, settings, environment, token)
-    return Start(address.is_loopback, tuple(arguments), announcement)
+    return Start(address.is_loopback, tuple(arguments), announcement, settings.drain_s)
 
 
 def _worker_host(settings: NodeSettings, head: Address) -> str:
@@ -240,21 +250,3 @@ def _announcement(
         f"node with {cards}, {place}: Ray's services become reachable on every interface of this "
         f"host; {guard}; {encryption}; no dashboard, no job server{metrics}"
     )
-
-
-def become(start: Start, environment: MutableMapping[str, str]) -> NoReturn:
-    """Turn this process into the node."""
-    _allow_many_files()
-    reach = "loopback" if start.is_loopback else "network"
-    command = [sys.executable, "-m", "farm.cluster.ray_start", reach, *start.arguments]
-    sys.stdout.flush()
-    os.execve(sys.executable, command, dict(environment))
-
-
-def _allow_many_files() -> None:
-    """Raise the limit of open files as far as is wanted and allowed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _WANTED_FILES if hard == resource.RLIM_INFINITY else min(_WANTED_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -6,6 +6,7 @@ becomes.  It ends as a service does: 0 after it was asked to stop and has draine
 * On loopback, Ray refuses to join a second node to a cluster and looks for an outside address: both
   are got round.  All of the node's listeners are looked at while it lives.
 * Ray's client server, a second door that nothing here uses, stays shut.
+* It ends with its raylet, however that ended: ``ray start`` waits for ever after ``ray stop``.
 * Ray's hints on how to use it are left out; its warnings and errors are not.
 """
 
@@ -20,31 +21,55 @@ import threading
 import time
 from typing import Any
 
+import psutil
+
 from farm.cluster.listeners import listeners, require_loopback
+from farm.cluster.node_process import UP
 from farm.errors import ExposedError
 
-_FIRST_LOOKS_S, _LATER_LOOKS_S = 1.0, 30.0
-_N_FIRST_LOOKS = 30
-EXIT_REFUSED = 2
+_POLL_S = 1.0
+_N_FIRST_LOOKS = 30  # while Ray starts; later, new workers open ports of their own
+_LATER_LOOKS_S = 30.0
+EXIT_LOST, EXIT_REFUSED = 1, 2
 
 
 class _Watch(threading.Thread):
-    """Ends the node as soon as others can reach it."""
+    """Ends the node with its raylet, and one for this machine alone as soon as others reach it."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_loopback: bool, asked_to_stop: threading.Event) -> None:
         super().__init__(daemon=True)
+        self._is_loopback, self._asked_to_stop = is_loopback, asked_to_stop
         self.found: ExposedError | None = None
+        self.is_lost = False
 
     def run(self) -> None:
-        n_looks = 0
+        was_up, next_look, n_looks = False, 0.0, 0
         while self.found is None:
-            try:
-                require_loopback(listeners(os.getpid()))
-            except ExposedError as error:
-                self.found = error
-            n_looks += 1
-            time.sleep(_FIRST_LOOKS_S if n_looks < _N_FIRST_LOOKS else _LATER_LOOKS_S)
+            is_up = any(child.name() == "raylet" for child in _children())
+            if was_up and not is_up:
+                self.is_lost = not self._asked_to_stop.is_set()
+                break
+            was_up = is_up
+            if self._is_loopback and time.monotonic() >= next_look:
+                n_looks += 1
+                next_look = time.monotonic() + (n_looks > _N_FIRST_LOOKS) * _LATER_LOOKS_S
+                self._look()
+            time.sleep(_POLL_S)
         _stop_without_draining()
+
+    def _look(self) -> None:
+        try:
+            require_loopback(listeners(os.getpid()))
+        except ExposedError as error:
+            self.found = error
+
+
+def _children() -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process().children()
+        if child.is_running() and child.status() != psutil.STATUS_ZOMBIE
+    ]
 
 
 class _Output(io.StringIO):
@@ -52,7 +77,7 @@ class _Output(io.StringIO):
 
     def write(self, text: str) -> int:
         if "Ray runtime started" in text:
-            print("the node is up", file=sys.__stdout__, flush=True)
+            print(UP, file=sys.__stdout__, flush=True)
         return len(text)
 
 
@@ -83,11 +108,11 @@ def main(reach: str, arguments: list[str]) -> int:
     from ray.scripts import scripts
 
     shut_client_server()
-    watch = _Watch()
+    asked_to_stop = _note_first_sigterm()
+    watch = _Watch(reach == "loopback", asked_to_stop)
     if reach == "loopback":
         keep_to_loopback()
-        watch.start()
-    asked_to_stop = _note_first_sigterm()
+    watch.start()
     try:
         with contextlib.redirect_stdout(_Output()):
             scripts.cli(["start", "--block", *arguments], standalone_mode=False)
@@ -97,7 +122,10 @@ def main(reach: str, arguments: list[str]) -> int:
             return EXIT_REFUSED
         if not asked_to_stop.is_set():
             raise
-    return 0
+    except Exception as error:
+        print(f"error: {type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+        return EXIT_LOST
+    return EXIT_LOST if watch.is_lost else 0
 
 
 def _note_first_sigterm() -> threading.Event:

@@ -91,8 +91,17 @@ class Nodes:
         self, *arguments: str, home: str = "home", **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run Python as the user."""
+        return self._run(sys.executable, *arguments, home=home, **variables)
+
+    def farm(
+        self, *arguments: object, home: str = "home", **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a farm command as the user."""
+        return self._run(FARM, *map(str, arguments), home=home, **variables)
+
+    def _run(self, *command: str, home: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, *arguments],
+            command,
             env=self.environment(home, **variables),
             capture_output=True,
             text=True,

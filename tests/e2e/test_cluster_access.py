@@ -146,6 +146,22 @@ def test_a_cluster_that_lets_anybody_in_is_not_joined_unless_told_to() -> None:
         nodes.close()
 
 
+def test_a_node_in_the_background_is_stopped_again() -> None:
+    nodes = Nodes()
+    try:
+        started = nodes.farm("node", "--head", "--port", nodes.port, "--detach")
+        assert started.returncode == 0, started.stderr
+        assert "the node is up, in the background" in started.stdout
+        taken = nodes.farm("node", "--head", "--port", nodes.port, "--detach")
+        assert taken.returncode == 2
+        assert f"error: port {nodes.port} cannot be listened on" in taken.stderr
+        assert nodes.farm("node", "--stop").stdout == "stopped: 1\n"
+        assert nodes.farm("node", "--stop").stdout == "stopped: 0\n"
+    finally:
+        nodes.farm("node", "--stop")
+        nodes.close()
+
+
 def _certificates(authority: trustme.CA, folder: Path) -> Path:
     folder.mkdir()
     issued = authority.issue_cert("127.0.0.1", "localhost")
