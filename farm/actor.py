@@ -68,9 +68,9 @@ class RemoteCoordinator:
     def __init__(self, handle: Any) -> None:
         self._handle = handle
 
-    def join(self, card: str, epoch: int) -> None:
-        """Announce a card."""
-        call(lambda: self._handle.join.remote(card, epoch))
+    def join(self, card: str, epoch: int, node: str = "") -> None:
+        """Announce a card, and the cluster node that it is in."""
+        call(lambda: self._handle.join.remote(card, epoch, node))
 
     def ask(self, card: str, epoch: int, awaiting: list[int], in_hand: list[str]) -> Answer:
         """Ask for work, and for verdicts on suspected vectors."""
@@ -100,6 +100,15 @@ class RemoteCoordinator:
     def retire(self, card: str, epoch: int, reason: str) -> None:
         """Tell that a card cannot be healed."""
         call(lambda: self._handle.retire.remote(card, epoch, reason))
+
+    def decline(self, card: str, epoch: int, reason: str) -> None:
+        """Tell that a card does not meet the requirements of the run."""
+        call(lambda: self._handle.decline.remote(card, epoch, reason))
+
+    def retired(self) -> list[str]:
+        """Ask which cards could not be healed in this run."""
+        cards: list[str] = call(self._handle.retired.remote)
+        return cards
 
     def fail(self, message: str, exit_code: int) -> None:
         """Tell of a fault of the farm that ends the run."""

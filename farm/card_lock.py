@@ -34,6 +34,35 @@ def private_folder(*parts: str) -> Path:
     return folder
 
 
+def try_hold(folder: str, name: str) -> int | None:
+    """Take a lock of this host if it is free, and keep it until the process ends.
+
+    Parameters
+    ----------
+    folder : str
+        What the lock is for; locks of two folders have nothing to do with each other.
+    name : str
+        Unique on the host.
+
+    Returns
+    -------
+    int or None
+        The descriptor that holds the lock; None if somebody else does.
+    """
+    descriptor = os.open(lock_path(folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def lock_path(folder: str, name: str) -> Path:
+    """Return the file of a lock."""
+    return private_folder(folder) / f"{name.replace(':', '-').replace('/', '-')}.lock"
+
+
 def hold_card(name: str, wait_s: float = 20.0) -> int:
     """Take the lock of a card and keep it until the process ends.
 
@@ -54,18 +83,10 @@ def hold_card(name: str, wait_s: float = 20.0) -> int:
     CardError
         If the card stays locked.
     """
-    path = private_folder("cards") / f"{name.replace(':', '-').replace('/', '-')}.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise CardError(
-                    f"card {name} is in use by another run on this host (lock {path})"
-                ) from error
-            time.sleep(0.05)
-        else:
-            return descriptor
+    while (descriptor := try_hold("cards", name)) is None:
+        if time.monotonic() > deadline:
+            path = lock_path("cards", name)
+            raise CardError(f"card {name} is in use by another run on this host (lock {path})")
+        time.sleep(0.05)
+    return descriptor

@@ -22,6 +22,8 @@ from farm.store.control import wanted_of
 from farm.store.directory import SweepDirectory
 from farm.store.journal import JournalWriter
 
+_NEW_CARD = {"state": "opening", "n_done": 0, "n_uncommitted": 0, "node": ""}
+
 
 class Coordinator:
     """Implements `farm.runner.CoordinatorPort` for all cards of a run.
@@ -56,6 +58,8 @@ class Coordinator:
         self._cards: dict[str, dict[str, Any]] = {}
         self._incidents: list[dict[str, Any]] = []
         self._failure: tuple[str, int] | None = None
+        self._is_cluster_run = settings.is_cluster_run
+        self._declined: set[tuple[str, str]] = set()
         self._directive = "run"
 
     def _count(self, chunk_id: str, counts: dict[str, int]) -> None:
@@ -65,11 +69,12 @@ class Coordinator:
         for status, n in counts.items():
             self._counts[status] = self._counts.get(status, 0) + n
 
-    def join(self, card: str, epoch: int) -> None:
-        """Announce a card."""
+    def join(self, card: str, epoch: int, node: str = "") -> None:
+        """Announce a card, and the cluster node that it is in."""
         with self._lock:
             self._ledger.join(card, epoch, time.monotonic())
-            self._cards.setdefault(card, {}).update(state="opening", n_done=0, n_uncommitted=0)
+            known = self._cards.setdefault(card, dict(_NEW_CARD))
+            known.update(state="opening", n_done=0, n_uncommitted=0, node=node)
 
     def ask(self, card: str, epoch: int, awaiting: list[int], in_hand: list[str]) -> Answer:
         """Ask for work, and for verdicts on suspected vectors."""
@@ -84,7 +89,8 @@ class Coordinator:
         with self._lock:
             if not self._ledger.hear(card, epoch, time.monotonic()):
                 return "stop"
-            self._cards.setdefault(card, {}).update(state, heard_s=time.monotonic())
+            known = self._cards.setdefault(card, dict(_NEW_CARD))
+            known.update(state, heard_s=time.monotonic())
             return self._directive
 
     def committed(self, chunk_id: str, counts: dict[str, int]) -> None:
@@ -142,10 +148,50 @@ class Coordinator:
             if not self._ledger.hear(card, epoch, time.monotonic()):
                 return
             self._ledger.retire(card)
-            self._cards.setdefault(card, {})["state"] = "retired"
+            self._cards.setdefault(card, dict(_NEW_CARD))["state"] = "retired"
             self._write("retired", {"card": card, "message": reason})
-            if self._ledger.n_usable_cards == 0:
+            # A cluster may have, or start, other nodes: `farm.cluster.fleet` judges that.
+            if self._ledger.n_usable_cards == 0 and not self._is_cluster_run:
                 self.fail(f"no healthy card is left; the last one, {card}: {reason}", 4)
+
+    def decline(self, card: str, epoch: int, reason: str) -> None:
+        """Take a card out of the run that does not meet its requirements: no fault of its."""
+        with self._lock:
+            self._ledger.leave(card, epoch)
+            known = self._cards.setdefault(card, dict(_NEW_CARD))
+            known.update(state="unfit")
+            node = str(known["node"])
+            if (node, reason) not in self._declined:
+                self._declined.add((node, reason))
+                self._write("unfit", {"card": card, "node": node, "message": reason})
+
+    def release(self, cards: list[tuple[str, int]]) -> None:
+        """Give cards no more work; they commit what they have in hand and finish."""
+        with self._lock:
+            for card, epoch in cards:
+                self._ledger.release(card, epoch)
+
+    def retired(self) -> list[str]:
+        """Cards that could not be healed in this run."""
+        with self._lock:
+            return self._ledger.retired_cards()
+
+    def lost(self, cards: list[tuple[str, int]], kind: str, message: str) -> None:
+        """Note that the actors of cards are gone: what they had leased is free at once.
+
+        Parameters
+        ----------
+        cards : list of (str, int)
+            Cards and their incarnations.
+        kind, message : str
+            For the journal: what happened.
+        """
+        with self._lock:
+            for card, epoch in cards:
+                if self._ledger.lose(card, epoch):
+                    known = self._cards.setdefault(card, dict(_NEW_CARD))
+                    known.update(state="lost", n_uncommitted=0)
+                    self._write(kind, {"card": card, "node": known["node"], "message": message})
 
     def fail(self, message: str, exit_code: int) -> None:
         """End the run because of a fault of the farm."""
@@ -193,6 +239,7 @@ class Coordinator:
                 "n_done": min(n_vectors, n_committed + uncommitted),
                 "n_chunks": self._ledger.n_chunks,
                 "n_chunks_committed": self._ledger.n_committed,
+                "n_open_trials": self._ledger.n_open_trials,
                 "counts": dict(self._counts),
                 "cards": {card: self._described(state) for card, state in self._cards.items()},
                 "is_paused": self._is_paused,

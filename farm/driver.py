@@ -11,15 +11,18 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 import signal
+import socket
 import sys
-import threading
 import time
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from farm import plugins, ray_environment, ray_output
+from farm.cluster import connection
 from farm.cluster.listeners import listeners, require_loopback
 from farm.errors import FarmError, RunStoppedError
+from farm.events import Events
 from farm.parent_death import end_with_parent
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory
@@ -28,29 +31,10 @@ from farm.store.overview import overview
 OBJECT_STORE_BYTES = 100 << 20
 _POLL_S = 0.25
 _LIVE_FIT_S = 1.0
-_CLOSE_S = 15.0
+_WAITING_EVERY_S = 10.0
+_FIRST_WAIT_S = 3.0
 
 logger = logging.getLogger(__name__)
-
-
-class Events:
-    """Writes events to the supervisor, one JSON object per line.
-
-    Parameters
-    ----------
-    stream : BinaryIO
-        The write end of the pipe.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._lock = threading.Lock()
-
-    def send(self, event: str, **facts: Any) -> None:
-        """Send one event."""
-        with self._lock:
-            self._stream.write(json.dumps({"event": event, **facts}).encode() + b"\n")
-            self._stream.flush()
 
 
 class Driver:
@@ -70,18 +54,39 @@ class Driver:
         self._n_drains_sent = 0
         self._n_incidents = 0
         self._fits: dict[str, Any] = {}
+        self._stop_s: float | None = None
+        self._waiting_said_s = time.monotonic() - _WAITING_EVERY_S + _FIRST_WAIT_S
 
     def run(self) -> int:
         """Run until the sweep is complete, stopped or failed; returns the exit code."""
         import ray
 
+        directory = SweepDirectory.open(self._settings.directory)
         # A damaged footer would kill the coordinator at every start; find it here.
-        overview(SweepDirectory.open(self._settings.directory))
+        overview(directory)
+        if self._settings.is_cluster_run:
+            self._events.send("starting", message=f"joining the cluster {self._settings.address}")
+            connection.join(self._settings)
+        else:
+            self._events.send("starting", message="starting Ray")
+            self._start_ray(ray)
+        ray_output.quiet(logger.info)
+        ray_environment.restore_home()
+        # After ray.init, which installs handlers of its own.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._interrupt)
+        try:
+            return self._run_actors(ray, directory)
+        finally:
+            ray.shutdown()
+
+    def _start_ray(self, ray: Any) -> None:
+        """Start a Ray of our own: on loopback, without a dashboard, with a small object store.
+
+        Only control messages and committed rows pass through that.
+        """
         sessions = ray_environment.session_folder()
         ray_environment.prune_sessions(sessions)
-        self._events.send("starting", message="starting Ray")
-        # Loopback listeners, a small object store (only control messages and committed rows pass
-        # through it), no dashboard.
         ray.init(
             num_cpus=1,
             resources={"card": len(self._settings.slots)},
@@ -93,27 +98,20 @@ class Driver:
             _temp_dir=str(sessions),
         )
         require_loopback(listeners(os.getpid()))
-        ray_output.quiet(logger.info)
-        ray_environment.restore_home()
-        # After ray.init, which installs handlers of its own.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._interrupt)
-        try:
-            return self._run_actors(ray)
-        finally:
-            ray.shutdown()
 
     def _interrupt(self, number: int, frame: object) -> None:
         del number, frame
         self._n_interrupts += 1
 
-    def _run_actors(self, ray: Any) -> int:
-        from farm.actor import COORDINATOR, DeviceActor, analysis_name, call
+    def _run_actors(self, ray: Any, directory: SweepDirectory) -> int:
+        from farm.actor import COORDINATOR, analysis_name, call
         from farm.coordinator import Coordinator
 
         settings = self._settings
         # Restarted for ever; their methods may be called twice.
-        lasting = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+        lasting: dict[str, Any] = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+        if settings.is_cluster_run:
+            lasting["resources"] = connection.ON_HEAD
         coordinator = (
             ray.remote(Coordinator)
             .options(**lasting, name=COORDINATOR, max_concurrency=4)
@@ -128,30 +126,21 @@ class Driver:
             for i in range(n_workers)
         ]
         # The coordinator must be up: it reads the directory, and may find it damaged.
-        self._poll(call(coordinator.progress.remote))
-        # Never retried by Ray: a lease decides what runs again.
-        actors = [
-            ray.remote(DeviceActor)
-            .options(
-                num_cpus=0,
-                resources={"card": 1},
-                max_restarts=-1,
-                max_task_retries=0,
-                max_concurrency=2,
-            )
-            .remote(slot, settings.to_json())
-            for slot in settings.slots
-        ]
-        exit_code = self._watch(ray, call, coordinator, analysis)
-        self._close(ray, actors)
+        self._poll(call(coordinator.progress.remote), {})
+        cards = _cards(settings, coordinator, directory)
+        try:
+            exit_code = self._watch(ray, call, coordinator, analysis, cards)
+        finally:
+            cards.close()
         if exit_code in {0, 130}:
             self._publish(ray, fitter, analysis)
         return exit_code
 
-    def _watch(self, ray: Any, call: Any, coordinator: Any, analysis: list[Any]) -> int:
+    def _watch(
+        self, ray: Any, call: Any, coordinator: Any, analysis: list[Any], cards: Cards
+    ) -> int:
         asked: list[Any] = []
         next_fit_s = 0.0
-        stop_s: float | None = None
         while True:
             state = call(lambda: coordinator.progress.remote(self._n_incidents))
             if asked and len(ray.wait(asked, num_returns=len(asked), timeout=0)[1]) == 0:
@@ -160,39 +149,89 @@ class Driver:
             elif not asked and time.monotonic() > next_fit_s:
                 asked = [worker.live.remote() for worker in analysis]
                 next_fit_s = time.monotonic() + _LIVE_FIT_S
-            self._poll(state)
-            if state["failure"]:
-                message, exit_code = state["failure"]
-                self._events.send("error", message=message, exit_code=exit_code)
-                return int(exit_code)
-            if state["is_complete"]:
-                return 0
+            if self._stop_s is None and not state["failure"]:
+                cards.tend(state)
+            self._poll(state, cards.describe())
+            self._say_waiting(cards.waiting())
+            exit_code = self._exit_code(state, cards)
+            if exit_code is not None:
+                return exit_code
             if self._n_interrupts > self._n_drains_sent:
                 self._n_drains_sent = self._n_interrupts
                 at_once = self._n_interrupts > 1
                 call(lambda at_once=at_once: coordinator.drain.remote(at_once))
                 wait_s = 5.0 if at_once else self._settings.grace_s + 5.0
-                stop_s = time.monotonic() + wait_s
-            if stop_s is not None and (state["is_over"] or time.monotonic() > stop_s):
-                return 130
+                self._stop_s = time.monotonic() + wait_s
             time.sleep(_POLL_S)
 
-    def _poll(self, state: dict[str, Any]) -> None:
+    def _exit_code(self, state: dict[str, Any], cards: Cards) -> int | None:
+        """Say how the run has ended, if it has."""
+        if state["failure"]:
+            message, exit_code = state["failure"]
+            self._events.send("error", message=message, exit_code=exit_code)
+            return int(exit_code)
+        if state["is_complete"]:
+            return 0
+        if self._stop_s is None:
+            return None
+        is_over = state["is_over"] or not cards.is_at_work
+        return 130 if is_over or time.monotonic() > self._stop_s else None
+
+    def _poll(self, state: dict[str, Any], cluster: dict[str, Any]) -> None:
         incidents = state.pop("incidents")
         self._n_incidents += len(incidents)
         for incident in incidents:
             self._events.send("incident", **incident)
+        if cluster:
+            state["cluster"] = cluster
         self._events.send("progress", fits=self._fits, **state)
 
-    def _close(self, ray: Any, actors: list[Any]) -> None:
-        waiting = [actor.wait.remote(_CLOSE_S) for actor in actors]
-        ray.wait(waiting, num_returns=len(waiting), timeout=_CLOSE_S)
+    def _say_waiting(self, message: str) -> None:
+        """Tell what the run waits for, when that changes, and every now and then."""
+        now_s = time.monotonic()
+        if message and now_s - self._waiting_said_s >= _WAITING_EVERY_S:
+            self._waiting_said_s = now_s
+            self._events.send("waiting", message=message)
 
     def _publish(self, ray: Any, fitter: Any, analysis: list[Any]) -> None:
         self._events.send("fitting", message="writing models")
         tables = ray.get([worker.fits.remote() for worker in analysis])
         summary = fitter.publish(self._settings.directory, self._settings.fit_over, tables)
         self._events.send("fitted", **summary)
+
+
+class Cards(Protocol):
+    """The cards of a run, on this machine or in a cluster."""
+
+    def tend(self, state: dict[str, Any]) -> None:
+        """Look after them."""
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the cluster, if there is one."""
+
+    def waiting(self) -> str:
+        """Say what is waited for."""
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a card may have work in hand."""
+
+    def close(self) -> None:
+        """Let go of them."""
+
+
+def _cards(settings: RunSettings, coordinator: Any, directory: SweepDirectory) -> Cards:
+    from farm.crew import Crew
+
+    if not settings.is_cluster_run:
+        return Crew(settings)
+    from farm.cluster.claim import MARKER
+    from farm.cluster.fleet import Fleet
+
+    token = secrets.token_hex(16)
+    said = {"run_id": settings.run_id, "host": socket.gethostname(), "token": token}
+    directory.files.replace(MARKER, json.dumps(said).encode())
+    return Fleet(settings, coordinator, token)
 
 
 def _results(ray: Any, references: list[Any]) -> list[dict[str, Any]]:

@@ -57,7 +57,8 @@ class CardKeeper:
         self.n_dropped = 0
         kind = registry.kind(slot.kind)
         scope = hashlib.sha256(str(directory.path.resolve()).encode()).hexdigest()[:12]
-        self._lock_name = f"{slot.card}-{scope}" if kind.is_simulated else slot.card
+        # Hardware has one name per host, whoever uses it: a run of its own or a cluster's.
+        self._lock_name = f"{slot.card}-{scope}" if kind.is_simulated else slot.place
         self._budgets = Budgets(
             open_s=settings.open_timeout_s,
             vector_s=directory.manifest.timeout_s,

@@ -19,63 +19,12 @@ import math
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from farm.chunk import Chunk, Strike
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Order: measure the rows of a chunk, but for its suspects, and commit it."""
-
-    chunk: Chunk
-    attempt: int
-    suspects: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TrialGrant:
-    """Order: measure one suspected vector alone and report what became of it."""
-
-    chunk: Chunk
-    index: int
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Order: nothing to do at the moment; ask again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """Order: nothing is left for this card; close it."""
-
-
-Order = Grant | TrialGrant | Wait | Finish
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of a suspected vector.
-
-    Attributes
-    ----------
-    index : int
-        The vector, by its index in the sweep.
-    condemned : str or None
-        HANG or CRASH if it used up its strikes.
-    evidence : str
-        The strikes in words.
-    outcome : dict or None
-        Otherwise the outcome row that a trial measured.
-    """
-
-    index: int
-    condemned: str | None
-    evidence: str
-    outcome: dict[str, Any] | None = None
+from farm.orders import Finish, Grant, Order, TrialGrant, Verdict, Wait
+from farm.suspects import Suspects
 
 
 @dataclass
@@ -83,7 +32,14 @@ class _Card:
     epoch: int
     heard_s: float
     is_retired: bool = False
+    is_released: bool = False
+    is_lost: bool = False
     has_finished: bool = False
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is given work."""
+        return not (self.is_retired or self.is_released or self.is_lost)
 
 
 @dataclass
@@ -91,20 +47,6 @@ class _Lease:
     card: str
     attempt: int
     since_s: float
-
-
-@dataclass
-class _Trial:
-    origin: str
-    card: str | None = None
-    outcome: dict[str, Any] | None = None
-    is_over: bool = False
-
-
-@dataclass
-class _Suspect:
-    strikes: list[Strike] = field(default_factory=list)
-    trial: _Trial | None = None
 
 
 class Ledger:
@@ -143,11 +85,9 @@ class Ledger:
         self._copies: dict[str, _Lease] = {}
         self._attempts: dict[str, int] = {}
         self._cards: dict[str, _Card] = {}
-        self._suspects: dict[int, _Suspect] = {}
-        self._max_strikes, self._lease_s, self._straggler_s = max_strikes, lease_s, straggler_s
+        self._suspects = Suspects(max_strikes, strikes)
+        self._lease_s, self._straggler_s = lease_s, straggler_s
         self._is_draining = self._is_paused = False
-        for strike in strikes:
-            self._add_strike(strike)
 
     @property
     def n_chunks(self) -> int:
@@ -166,14 +106,30 @@ class Ledger:
 
     @property
     def n_usable_cards(self) -> int:
-        """Cards that have joined and are not retired."""
-        return sum(not card.is_retired for card in self._cards.values())
+        """Cards that have joined and are neither retired, released nor lost."""
+        return sum(card.is_usable for card in self._cards.values())
+
+    @property
+    def n_uncommitted(self) -> int:
+        """Chunks that are still to be committed."""
+        return len(self._chunks) - len(self._committed)
+
+    @property
+    def n_open_trials(self) -> int:
+        """Suspected vectors that a card is to run alone."""
+        return self._suspects.n_open_trials
 
     @property
     def all_finished(self) -> bool:
-        """Whether every card that joined was told to finish or is retired."""
+        """Whether every card that joined was told to finish, is retired or lost."""
         cards = self._cards.values()
-        return bool(cards) and all(card.has_finished or card.is_retired for card in cards)
+        return bool(cards) and all(
+            card.has_finished or card.is_retired or card.is_lost for card in cards
+        )
+
+    def retired_cards(self) -> list[str]:
+        """Cards that are retired."""
+        return [card for card, known in self._cards.items() if known.is_retired]
 
     def leases(self) -> dict[str, tuple[str, int]]:
         """Leased chunks: chunk_id -> (card, attempt)."""
@@ -185,8 +141,15 @@ class Ledger:
         if known is not None and known.epoch >= epoch:
             self.hear(card, epoch, now_s)
             return
+        self._begin(card, epoch, now_s)
+
+    def _begin(self, card: str, epoch: int, now_s: float) -> _Card:
+        known = self._cards.get(card)
         self._free(card)
-        self._cards[card] = _Card(epoch, now_s)
+        # A card that could not be healed is not better for having another actor.
+        is_retired = known is not None and known.is_retired
+        self._cards[card] = _Card(epoch, now_s, is_retired)
+        return self._cards[card]
 
     def hear(self, card: str, epoch: int, now_s: float) -> bool:
         """Note a sign of life; False if it comes from an incarnation that is gone.
@@ -196,9 +159,8 @@ class Ledger:
         """
         known = self._cards.get(card)
         if known is None or known.epoch < epoch:
-            self._free(card)
-            known = self._cards[card] = _Card(epoch, now_s)
-        if known.epoch != epoch:
+            known = self._begin(card, epoch, now_s)
+        if known.epoch != epoch or known.is_lost:
             return False
         known.heard_s = now_s
         return True
@@ -224,9 +186,9 @@ class Ledger:
         awaiting : Iterable of int
             Suspects in the chunks that the card has in hand.
         in_hand : Iterable of str
-            Chunks that the card has in hand without suspects: those it is committing.  What else
-            it was granted it does not know of, because the answer was lost on the way: that is
-            free again.
+            Chunks that the card has in hand, also those it is committing.  What else it was granted
+            it does not know of, because the answer was lost on the way: that is free again.  What
+            nobody has a lease of was granted before this ledger began: the card goes on with it.
 
         Returns
         -------
@@ -236,27 +198,29 @@ class Ledger:
         if not self.hear(card, epoch, now_s):
             return Finish()
         waiting = [self._chunk_of(index) for index in awaiting]
-        known_of = {chunk.chunk_id for chunk in waiting if chunk is not None}
-        self._free(card, but=known_of.union(in_hand))
+        held = {chunk.chunk_id for chunk in waiting if chunk is not None}.union(in_hand)
+        self._free(card, but=held)
         self._expire(now_s)
+        self._adopt(card, held, now_s)
         known = self._cards[card]
-        if self._is_draining or known.is_retired or self.is_complete:
+        is_done = self._is_draining or known.is_retired or self.is_complete
+        if is_done or (known.is_released and not held):
             known.has_finished = True
             return Finish()
         if self._is_paused:
             return Wait()
+        if known.is_released:
+            # It stays until what it has in hand has its verdicts, and is committed.
+            return self._next_trial(card, now_s) or Wait()
         return (
             self._next_trial(card, now_s)
             or self._next_chunk(card, now_s)
-            or self._next_straggler(card, now_s)
+            or self._next_straggler(card, now_s, held)
             or Wait()
         )
 
     def _next_trial(self, card: str, now_s: float) -> TrialGrant | None:
-        for index, suspect in self._suspects.items():
-            trial = suspect.trial
-            if trial is None or trial.is_over or trial.card is not None:
-                continue
+        for index, trial in self._suspects.unassigned_trials():
             chunk = self._chunk_of(index)
             if chunk is None or chunk.chunk_id in self._committed:
                 continue
@@ -267,7 +231,7 @@ class Ledger:
 
     def _has_other_card(self, card: str, now_s: float) -> bool:
         return any(
-            other != card and not known.is_retired and now_s - known.heard_s <= self._lease_s
+            other != card and known.is_usable and now_s - known.heard_s <= self._lease_s
             for other, known in self._cards.items()
         )
 
@@ -279,16 +243,22 @@ class Ledger:
             return self._grant(chunk_id, card, now_s, self._leases)
         return None
 
-    def _next_straggler(self, card: str, now_s: float) -> Grant | None:
+    def _next_straggler(self, card: str, now_s: float, held: Collection[str]) -> Grant | None:
         """Give an idle card a second go at the chunk that has been under way the longest."""
         late = [
             (lease.since_s, chunk_id)
             for chunk_id, lease in self._leases.items()
             if lease.card != card
             and chunk_id not in self._copies
+            and chunk_id not in held
             and now_s - lease.since_s > self._straggler_s
         ]
         return self._grant(min(late)[1], card, now_s, self._copies) if late else None
+
+    def _adopt(self, card: str, held: Iterable[str], now_s: float) -> None:
+        for chunk_id in self._chunks.keys() & held:
+            if chunk_id not in self._committed and chunk_id not in self._leases:
+                self._grant(chunk_id, card, now_s, self._leases)
 
     def _grant(self, chunk_id: str, card: str, now_s: float, leases: dict[str, _Lease]) -> Grant:
         attempt = self._attempts.get(chunk_id, 0) + 1
@@ -296,8 +266,7 @@ class Ledger:
         leases[chunk_id] = _Lease(card, attempt, now_s)
         chunk = self._chunks[chunk_id]
         stop = chunk.first_index + chunk.n_rows
-        suspects = tuple(i for i in self._suspects if chunk.first_index <= i < stop)
-        return Grant(chunk, attempt, suspects)
+        return Grant(chunk, attempt, self._suspects.among(chunk.first_index, stop))
 
     def commit(self, chunk_id: str) -> None:
         """Note that a chunk's results are in the directory."""
@@ -321,33 +290,52 @@ class Ledger:
         bool
             False if this very strike was known, or the vector already has its verdict.
         """
-        return self._add_strike(strike)
+        return self._suspects.strike(strike)
 
     def end_trial(self, index: int, card: str, outcome: dict[str, Any]) -> None:
         """Note what a trial measured; ignored if the trial is not this card's."""
-        suspect = self._suspects.get(index)
-        trial = suspect.trial if suspect else None
-        if trial is not None and trial.card == card and not trial.is_over:
-            trial.outcome, trial.is_over = outcome, True
+        self._suspects.end_trial(index, card, outcome)
 
     def verdicts(self, indexes: Iterable[int]) -> list[Verdict]:
         """Verdicts that are known, of the vectors asked for."""
-        found: list[Verdict] = []
-        for index in indexes:
-            suspect = self._suspects.get(index)
-            if suspect is None or suspect.trial is None or not suspect.trial.is_over:
-                continue
-            evidence = "; ".join(f"{s.kind} on {s.card}: {s.evidence}" for s in suspect.strikes)
-            outcome = suspect.trial.outcome
-            condemned = _commonest([s.kind for s in suspect.strikes]) if outcome is None else None
-            found.append(Verdict(index, condemned, evidence, outcome))
-        return found
+        return self._suspects.verdicts(indexes)
 
     def retire(self, card: str) -> None:
         """Take a card out of the run; its leases and trials are free at once."""
         self._free(card)
         if card in self._cards:
             self._cards[card].is_retired = True
+
+    def release(self, card: str, epoch: int) -> None:
+        """Give a card no more work: it commits what it has in hand and finishes."""
+        known = self._cards.get(card)
+        if known is not None and known.epoch == epoch:
+            known.is_released = True
+
+    def leave(self, card: str, epoch: int) -> None:
+        """Note that a card, with nothing in hand, is of no use to this run."""
+        self.release(card, epoch)
+        known = self._cards.get(card)
+        if known is not None and known.epoch == epoch:
+            self._free(card)
+            known.has_finished = True
+
+    def lose(self, card: str, epoch: int) -> bool:
+        """Note that an incarnation of a card is gone; its leases and trials are free at once.
+
+        It is not listened to any more; a later incarnation joins as usual.
+
+        Returns
+        -------
+        bool
+            False if it was known to be gone, or is not the latest.
+        """
+        known = self._cards.get(card)
+        if known is None or known.epoch != epoch or known.is_lost:
+            return False
+        self._free(card)
+        known.is_lost = True
+        return True
 
     def drain(self) -> None:
         """Grant nothing any more."""
@@ -356,16 +344,6 @@ class Ledger:
     def pause(self, is_paused: bool) -> None:
         """Grant nothing until told otherwise; cards go on with what they have, and wait."""
         self._is_paused = is_paused
-
-    def _add_strike(self, strike: Strike) -> bool:
-        suspect = self._suspects.setdefault(strike.index, _Suspect())
-        is_known = any(s.strike_id == strike.strike_id for s in suspect.strikes)
-        if is_known or (suspect.trial is not None and suspect.trial.is_over):
-            return False
-        suspect.strikes.append(strike)
-        is_condemned = len(suspect.strikes) >= self._max_strikes
-        suspect.trial = _Trial(origin=strike.card, is_over=is_condemned)
-        return True
 
     def _chunk_of(self, index: int) -> Chunk | None:
         position = bisect_right(self._by_index, index, key=lambda chunk: chunk.first_index) - 1
@@ -384,17 +362,9 @@ class Ledger:
                 self._leases[chunk_id] = self._copies.pop(chunk_id)
             else:
                 self._pending.appendleft(chunk_id)
-        for suspect in self._suspects.values():
-            trial = suspect.trial
-            if trial is not None and trial.card == card and not trial.is_over:
-                trial.card = None
+        self._suspects.free(card)
 
     def _expire(self, now_s: float) -> None:
         for card, known in self._cards.items():
-            if not known.is_retired and now_s - known.heard_s > self._lease_s:
+            if not known.is_retired and not known.is_lost and now_s - known.heard_s > self._lease_s:
                 self._free(card)
-
-
-def _commonest(kinds: list[str]) -> str:
-    """Return what happened most often; of equals, what happened last."""
-    return max(reversed(kinds), key=kinds.count)

@@ -23,9 +23,9 @@ from farm.deadlines import DeadlineModel
 from farm.errors import CardError
 from farm.executor import Executor
 from farm.keeper import CardKeeper
-from farm.ledger import Grant, TrialGrant
 from farm.lifecycle import NO_TAG, Phase, Trouble
 from farm.messages import Message, MessageKind
+from farm.orders import Grant, TrialGrant
 from farm.outcome import Status
 from farm.settings import RunSettings
 from farm.store.manifest import Manifest

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from farm.chunk import Strike
-from farm.ledger import Order, Verdict
+from farm.orders import Order, Verdict
 from farm.store.measured import Measured
 
 Sink = Callable[[str, Measured], None]
@@ -25,8 +25,8 @@ class Answer:
 class CoordinatorPort(Protocol):
     """What a card needs of the coordinator; every call may be made twice."""
 
-    def join(self, card: str, epoch: int) -> None:
-        """Announce a card."""
+    def join(self, card: str, epoch: int, node: str = "") -> None:
+        """Announce a card, and the cluster node that it is in."""
 
     def ask(self, card: str, epoch: int, awaiting: list[int], in_hand: list[str]) -> Answer:
         """Ask for work, and for verdicts on suspected vectors."""
@@ -48,6 +48,9 @@ class CoordinatorPort(Protocol):
 
     def retire(self, card: str, epoch: int, reason: str) -> None:
         """Tell that a card cannot be healed."""
+
+    def decline(self, card: str, epoch: int, reason: str) -> None:
+        """Tell that a card does not meet the requirements of the run."""
 
     def fail(self, message: str, exit_code: int) -> None:
         """Tell of a fault of the farm that ends the run."""

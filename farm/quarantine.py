@@ -189,7 +189,7 @@ def export(directory: SweepDirectory, poison: Poison) -> dict[str, Any]:
         for axis in manifest.axes
         if vector[axis.name] is not None
     }
-    kind = poison.strikes[-1]["card"].partition(":")[0]
+    kind = poison.strikes[-1]["card"].rpartition("/")[2].partition(":")[0]
     command = [
         "farm",
         "run",

@@ -7,20 +7,23 @@ same code runs in a Ray actor, in a test and in a benchmark.
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from farm.chunk_work import ChunkWork
 from farm.devices.device import CardSlot
 from farm.errors import CardError, FarmError
 from farm.keeper import CardKeeper
-from farm.ledger import Finish, Grant, Order, TrialGrant, Verdict, Wait
 from farm.measuring import Job, Measurer
+from farm.orders import Finish, Grant, Order, TrialGrant, Verdict, Wait
 from farm.port import CoordinatorPort, Sink
+from farm.requirements import unmet
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory
 from farm.store.measured import measured
@@ -34,8 +37,22 @@ MOST_COMMITS_PENDING = 2
 logger = logging.getLogger(__name__)
 
 
+class End(StrEnum):
+    """How the work of a card ended."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    UNFIT = "unfit"
+    RETIRED = "retired"
+    FAILED = "failed"
+
+
 class _StoppedError(Exception):
     """The run was told to stop at once."""
+
+
+class _UnfitError(Exception):
+    """The card does not meet the requirements of the run."""
 
 
 class CardRunner:
@@ -64,9 +81,11 @@ class CardRunner:
         sink: Sink,
     ) -> None:
         self._card, self._directory, self._settings = slot.card, directory, settings
+        self._node = slot.node
         self._coordinator, self._sink = coordinator, sink
         # Grows from one incarnation of the card's actor to the next.
         self._epoch = time.time_ns()
+        self._end: tuple[End, str] = End.FINISHED, ""
         self._jobs: dict[str, Job] = {}
         self._held: Order | None = None
         # Commits overlap with the measuring of the next chunk; one at a time, in order.
@@ -87,32 +106,59 @@ class CardRunner:
             self._epoch,
         )
 
-    def run(self) -> None:
-        """Work until there is nothing left, the run is stopped or the card is beyond help."""
+    @property
+    def epoch(self) -> int:
+        """Number of this incarnation of the card."""
+        return self._epoch
+
+    def run(self) -> tuple[End, str]:
+        """Work until there is nothing left, the run is stopped or the card is beyond help.
+
+        Returns
+        -------
+        End, str
+            How it ended, and why.
+        """
         reporter = threading.Thread(target=self._keep_reporting, daemon=True, name="reporter")
         try:
-            self._coordinator.join(self._card, self._epoch)
+            self._coordinator.join(self._card, self._epoch, self._node)
             reporter.start()
             self._state = "opening"
             self._keeper.open_first()
+            self._require_fit()
             try:
                 self._work()
             finally:
                 self._reap(at_most=0)
         except _StoppedError:
             logger.info("card %s stopped", self._card)
+            self._end = End.STOPPED, "the run was stopped"
+        except _UnfitError as error:
+            logger.info("card %s is not used: %s", self._card, error)
+            self._end = End.UNFIT, str(error)
+            self._coordinator.decline(self._card, self._epoch, str(error))
         except CardError as error:
             logger.warning("card %s retired: %s", self._card, error)
+            self._end = End.RETIRED, str(error)
             self._coordinator.retire(self._card, self._epoch, str(error))
         except FarmError as error:
+            self._end = End.FAILED, str(error)
             self._coordinator.fail(str(error), error.exit_code)
         except Exception as error:
             logger.exception("card %s failed", self._card)
-            self._coordinator.fail(f"card {self._card}: {type(error).__name__}: {error}", 4)
+            message = f"card {self._card}: {type(error).__name__}: {error}"
+            self._end = End.FAILED, message
+            self._coordinator.fail(message, 4)
         finally:
             self._is_over.set()
             self._committer.shutdown()
             self._keeper.let_go(at_once=self._directive == "stop")
+        return self._end
+
+    def _require_fit(self) -> None:
+        reason = unmet(self._settings.requires, self._keeper.info)
+        if reason is not None:
+            raise _UnfitError(reason)
 
     def _work(self) -> None:
         while True:
@@ -217,6 +263,8 @@ class CardRunner:
             measured_s=round(time.monotonic() - job.started_s, 6),
             counts={},
             batch=self._measurer.tuner.describe(),
+            host=socket.gethostname(),
+            node=self._node,
         )
         is_first = self._directory.commit(outcomes, meta)
         self._coordinator.committed(job.chunk_id, count_statuses(outcomes) if is_first else {})

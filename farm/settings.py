@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from farm.devices.device import CardSlot
@@ -20,7 +21,7 @@ class RunSettings:
     run_id : str
         Names this run in results and journals.
     slots : tuple of CardSlot
-        The cards to use.
+        The cards to use; none in a cluster run, whose cards are found on its nodes.
     fit_over : str
         ``vectors`` or ``size-means``, see `analysis.linear`.
     max_strikes : int
@@ -41,6 +42,18 @@ class RunSettings:
         How long cards may go on with the chunk in hand after an interrupt.
     n_analysis_workers : int
         Processes that fit models.
+    address : str
+        Of the cluster: ``auto`` or ``HOST:PORT``; empty for a run on this machine alone.
+    device_kind, device_options : str, Mapping
+        Of the cards to be found on the nodes of a cluster.
+    max_cards : int or None
+        Most cards of a cluster to use at a time; None: as many as there is work for.
+    requires : Mapping
+        Field of `farm.devices.device.DeviceInfo` -> pattern that a card of a cluster must match.
+    wait_cards_s : float
+        How long a cluster run may be without any card at work.
+    allows_open_cluster : bool
+        Whether a cluster without authentication may be joined.
     """
 
     directory: str
@@ -59,6 +72,23 @@ class RunSettings:
     straggler_s: float = 60.0
     grace_s: float = 10.0
     n_analysis_workers: int = 1
+    address: str = ""
+    device_kind: str = ""
+    device_options: Mapping[str, str] = field(default_factory=dict)
+    max_cards: int | None = None
+    requires: Mapping[str, str] = field(default_factory=dict)
+    wait_cards_s: float = 1800.0
+    allows_open_cluster: bool = False
+
+    @property
+    def is_cluster_run(self) -> bool:
+        """Whether the cards are those of a cluster."""
+        return bool(self.address)
+
+    @property
+    def example_slot(self) -> CardSlot:
+        """A slot as the cards of this run have it: tells the kind and the options."""
+        return self.slots[0] if self.slots else CardSlot(self.device_kind, 0, self.device_options)
 
     def to_json(self) -> str:
         """Encode for another process."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from farm import ray_environment
+from farm.cluster import open_probe
 from farm.settings import RunSettings
 
 MAX_RESUMES = 5
@@ -95,8 +96,7 @@ class Supervisor:
     def _run_driver(self) -> tuple[int, bool]:
         """Run one driver; returns its exit code and whether that is the run's."""
         read_end, write_end = os.pipe()
-        environment = dict(os.environ)
-        ray_environment.prepare(environment)
+        environment = self._environment()
         with self._log_path.open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "farm.driver", str(write_end), str(os.getpid())],
@@ -121,6 +121,14 @@ class Supervisor:
             self.on_event(event)
         exit_code = child.wait()
         return exit_code, is_final or exit_code in {0, EXIT_INTERRUPTED}
+
+    def _environment(self) -> dict[str, str]:
+        environment = dict(os.environ)
+        if self.settings.is_cluster_run:
+            open_probe.enter(environment, self.settings.address, self.settings.allows_open_cluster)
+        else:
+            ray_environment.prepare(environment)
+        return environment
 
     def _events(self, read_end: int, child: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
         """Yield events until the driver closes its end or is taken for hung."""

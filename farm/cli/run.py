@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from farm.cli.card_choice import chosen_cards, cluster_arguments
 from farm.cli.options import (
     ChunkOption,
     ForceOption,
@@ -21,7 +22,6 @@ from farm.cli.options import (
 from farm.cli.running import (
     device_arguments,
     new_run_id,
-    parse_options,
     require_runnable,
     run_plan,
 )
@@ -35,10 +35,10 @@ from farm.cli.tt_metal import (
     run_each,
     targets,
 )
-from farm.devices import registry
 from farm.errors import UsageError
 from farm.settings import RunSettings
 
+_CLUSTER = "Cards of a cluster"
 FIT_CONVENTIONS = ("vectors", "size-means")
 
 
@@ -95,6 +95,49 @@ def run(
     deadline_factor: Annotated[
         float, typer.Option(help="Learned deadline over predicted time of a vector.", min=1.0)
     ] = 10.0,
+    address: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Run on the cluster whose head is there, or auto: the one of this machine.",
+            rich_help_panel=_CLUSTER,
+            show_default=False,
+        ),
+    ] = "",
+    max_cards: Annotated[
+        int | None,
+        typer.Option(
+            help="Most cards of the cluster at a time; default: as many as there is work for.",
+            min=1,
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
+    require: Annotated[
+        list[str],
+        typer.Option(
+            metavar="KEY=PATTERN",
+            help="Use only cards whose kind, arch, firmware or driver is such, for example "
+            "arch=wormhole*. May be repeated.",
+            rich_help_panel=_CLUSTER,
+            show_default=False,
+        ),
+    ] = [],  # noqa: B006 - typer needs a list
+    wait_cards: Annotated[
+        float,
+        typer.Option(
+            help="Seconds to wait for a card of the cluster before giving up.",
+            min=1,
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = 1800.0,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure",
+            help="Join a cluster that lets anybody in.",
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = False,
     force_clean: ForceOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -111,15 +154,17 @@ def run(
 
     Example: [b]farm run reshard --device sim:4 --limit input_grid=2x3..2x8[/b]
 
+    Example: [b]farm run matmul --device sim --address auto --max-cards 16[/b]
+
     Example: [b]farm run --tt-metal-root ~/tt-metal --module matmul.short.matmul --device ttnn[/b]
     """
     if fit_over not in FIT_CONVENTIONS:
         raise UsageError(f"--fit-over {fit_over!r}: write one of {', '.join(FIT_CONVENTIONS)}")
-    slots = tuple(registry.cards(device, parse_options(device_option)))
+    cards = chosen_cards(device, device_option, address, max_cards, require)
     choice = Choice(sweep, tt_metal_root, module, suite, timeout_scan)
     found = targets(choice, out, limit, repeats, timeout, chunk)
     for target in found:
-        require_runnable(target.plan, slots[0])
+        require_runnable(target.plan, cards.example)
 
     def run_target(target: Target) -> int:
         path = target.path
@@ -127,7 +172,7 @@ def run(
         settings = RunSettings(
             directory=str(path.resolve()),
             run_id=new_run_id(),
-            slots=slots,
+            slots=cards.slots,
             fit_over=fit_over,
             max_strikes=max_strikes,
             batch_rows=batch,
@@ -138,8 +183,16 @@ def run(
             reset_timeout_s=reset_timeout,
             deadline_floor_s=deadline_floor,
             deadline_factor=deadline_factor,
+            address=address,
+            device_kind=cards.example.kind,
+            device_options=cards.example.options,
+            max_cards=cards.max_cards,
+            requires=cards.requires,
+            wait_cards_s=wait_cards,
+            allows_open_cluster=insecure,
         )
         again = ["farm", "run", str(path), *device_arguments(device, device_option)]
+        again += cluster_arguments(address, max_cards, require, insecure)
         return run_plan(target.plan, path, settings, device, as_json, again)
 
     return run_each(found, run_target)

@@ -70,12 +70,12 @@ def run_plan(
     FarmError
         If the directory holds something else, is in use or damaged.
     """
-    require_runnable(plan, settings.slots[0])
+    require_runnable(plan, settings.example_slot)
     is_new = not (path / "sweep.json").exists()
     directory = open_or_generate(
         path, plan, on_progress=generation_progress(), on_judged=judging_progress()
     )
-    require_same_device(directory, settings.slots[0])
+    require_same_device(directory, settings.example_slot)
     with run_lock(path):
         directory.files.sweep_temporaries()
         n_chunks, n_committed = len(directory.chunks()), len(directory.committed())

@@ -42,16 +42,24 @@ class CardSlot:
         Slot number on this host.
     options : Mapping
         Device options of the run, as text.
+    node : str
+        Name of the cluster node that the card is in; empty in a run on one machine.
     """
 
     kind: str
     index: int
     options: Mapping[str, str] = field(default_factory=dict)
+    node: str = ""
+
+    @property
+    def place(self) -> str:
+        """Name of the card on its host, such as ``sim:2``."""
+        return f"{self.kind}:{self.index}"
 
     @property
     def card(self) -> str:
-        """Name of the card on this host, such as ``sim:2``."""
-        return f"{self.kind}:{self.index}"
+        """Name of the card in the run, such as ``sim:2``, or ``host-7/ttnn:0`` in a cluster."""
+        return f"{self.node}/{self.place}" if self.node else self.place
 
 
 @dataclass(frozen=True, slots=True)

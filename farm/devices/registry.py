@@ -29,15 +29,27 @@ def cards(text: str, options: Mapping[str, str]) -> list[CardSlot]:
     UsageError
         If the amount is not a positive number, an option is unknown, or cards are missing.
     """
-    name, _, amount = text.partition(":")
-    if amount and not (amount.isascii() and amount.isdigit() and int(amount) > 0):
-        raise UsageError(f"--device {text!r}: write KIND or KIND:AMOUNT, for example sim:4")
+    name, amount = kind_and_amount(text)
     chosen = kind(name)
     lacking = chosen.missing()
     if lacking:
         raise UsageError(f"device {name!r} cannot be used on this host: {lacking}")
     check_options(chosen, options)
-    return chosen.discover(int(amount) if amount else None, options)
+    return chosen.discover(amount, options)
+
+
+def kind_and_amount(text: str) -> tuple[str, int | None]:
+    """Read ``KIND`` or ``KIND:AMOUNT``.
+
+    Raises
+    ------
+    UsageError
+        If the amount is not a positive number.
+    """
+    name, _, amount = text.partition(":")
+    if amount and not (amount.isascii() and amount.isdigit() and int(amount) > 0):
+        raise UsageError(f"--device {text!r}: write KIND or KIND:AMOUNT, for example sim:4")
+    return name, int(amount) if amount else None
 
 
 def check_options(chosen: DeviceKind, options: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@
     tmp/                           files being written
     set-aside/                     files that a repair took out of use
     run.lock                       held (flock) by the run at work
+    run.json                       names the cluster run at work (`farm.cluster.claim`)
     driver.log                     what the processes of the last run printed
     live.json                      what the run at work looks like (`farm.store.live`)
     control.json                   what people ask of it (`farm.store.control`)
@@ -48,6 +49,7 @@ OWN_ENTRIES = (
     "models",
     "tmp",
     "run.lock",
+    "run.json",
     "driver.log",
     "live.json",
     "control.json",

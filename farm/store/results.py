@@ -9,7 +9,9 @@ JSON: ``chunk``, ``fingerprint`` of the sweep, ``run_id``, ``card``, ``attempt``
 executor), ``device`` (`farm.devices.device.DeviceInfo`), ``counts`` {status: vectors},
 ``started_at`` and ``ended_at`` (ISO, UTC), ``measured_s`` (wall time), ``content_sha256`` (over all
 values, see `content_digest`: a second check that does not depend on Parquet), ``batch`` (the batch
-size that the card had chosen, and why; may be absent) and ``checksum`` (`farm.store.checksum`).
+size that the card had chosen, and why; may be absent), ``host`` and ``node`` (of the card: name of
+the machine, and of the cluster node or empty; may be absent) and ``checksum``
+(`farm.store.checksum`).
 """
 
 from __future__ import annotations
@@ -55,6 +57,8 @@ class ResultMeta:
     counts: Mapping[str, int]
     content_sha256: str = ""
     batch: Mapping[str, Any] = field(default_factory=dict)
+    host: str = ""
+    node: str = ""
 
 
 def count_statuses(outcomes: pa.Table) -> dict[str, int]:

@@ -26,9 +26,9 @@ from farm.devices.sim_faults import FaultKind
 from farm.devices.sim_memory import FaultMemory
 from farm.devices.sim_throttle import Throttle
 from farm.keeper import CardKeeper
-from farm.ledger import Grant
 from farm.lifecycle import Budgets
 from farm.measuring import Job
+from farm.orders import Grant
 from farm.testing.truth import NOISE, SEED, expected_launches
 from tests.fault.conftest import LocalFarm
 

@@ -15,7 +15,8 @@ from hypothesis.stateful import (
 )
 
 from farm.chunk import Chunk, Strike
-from farm.ledger import Finish, Grant, Ledger, TrialGrant, Wait
+from farm.ledger import Ledger
+from farm.orders import Finish, Grant, TrialGrant, Wait
 
 LEASE_S = 30.0
 CARDS = ("sim:0", "sim:1", "sim:2")
@@ -37,6 +38,7 @@ class Card:
     epoch: int = 0
     is_alive: bool = False
     is_retired: bool = False
+    is_released: bool = False
     heard_s: float = 0.0
     jobs: dict[str, Job] = field(default_factory=dict)
     leased: set[str] = field(default_factory=set)
@@ -98,7 +100,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(
         card=st.sampled_from(CARDS),
-        what=st.sampled_from(["join", "kill", "retire", "restart the coordinator"]),
+        what=st.sampled_from(
+            ["join", "kill", "retire", "release", "lose", "restart the coordinator"]
+        ),
         is_so=st.sampled_from([True, False, False]),
     )
     def trouble(self, card: str, what: str, is_so: bool) -> None:
@@ -110,7 +114,14 @@ class LedgerMachine(RuleBasedStateMachine):
             self._new_ledger()
             for other in self.cards.values():
                 other.leased.clear()
-                other.is_retired = False
+                other.is_retired = other.is_released = False
+        elif what == "release" and is_so and known.is_alive:
+            before = self.ledger.leases()
+            self.ledger.release(card, known.epoch)
+            # A ledger that has not heard of the card has nobody to release.
+            known.is_released = known.is_released or card in self.heard
+            self.ledger.release(card, known.epoch - 1)
+            assert self.ledger.leases() == before
         elif is_so and known.is_alive:
             self._lose_jobs(known)
             known.die()
@@ -122,6 +133,19 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.ledger.retire(card)
                 assert card not in {holder for holder, _ in self.ledger.leases().values()}
                 assert isinstance(self.ledger.ask(card, known.epoch, self.now_s), Finish)
+            if what == "lose":
+                self._lose(card)
+
+    def _lose(self, card: str) -> None:
+        known = self.cards[card]
+        assert not self.ledger.lose(card, known.epoch - 1)
+        assert self.ledger.lose(card, known.epoch) == (card in self.heard)
+        assert not self.ledger.lose(card, known.epoch)
+        assert card not in {holder for holder, _ in self.ledger.leases().values()}
+        known.leased.clear()
+        if card in self.heard:
+            assert not self.ledger.hear(card, known.epoch, self.now_s)
+            assert isinstance(self.ledger.ask(card, known.epoch, self.now_s), Finish)
 
     @rule(is_paused=st.sampled_from([True, False, False]))
     def pause_or_resume(self, is_paused: bool) -> None:
@@ -231,7 +255,11 @@ class LedgerMachine(RuleBasedStateMachine):
         """As long as one card lives, and none hangs for ever, the sweep is completed."""
         if not hasattr(self, "ledger"):
             return
-        if not self._alive():
+        if not any(not self.cards[card].is_released for card in self._alive()):
+            if self.cards[CARDS[0]].is_retired:
+                self._new_ledger()
+                for known in self.cards.values():
+                    known.is_retired = known.is_released = False
             self._join(CARDS[0])
         self.pause_or_resume(False)
         n_rounds = 20 + 4 * len(self.chunks) + 4 * self.n_vectors * self.max_strikes
@@ -257,6 +285,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.cards[card] = Card(known.epoch + 1, is_alive=True, heard_s=self.now_s)
         self.heard.add(card)
         self.ledger.join(card, known.epoch + 1, self.now_s)
+        if known.is_retired:
+            # Another actor does not heal it.
+            self._forget_the_silent()
+            assert isinstance(self.ledger.ask(card, known.epoch + 1, self.now_s), Finish)
+            self.cards[card].is_alive, self.cards[card].is_retired = False, True
 
     def _alive(self) -> list[str]:
         return [name for name, card in self.cards.items() if card.is_alive]
@@ -292,6 +325,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert not (self.is_paused and isinstance(order, Grant | TrialGrant))
         match order:
             case Grant():
+                assert not known.is_released
                 self._check_grant(order)
                 known.leased.add(order.chunk.chunk_id)
                 if not is_lost:
@@ -303,7 +337,11 @@ class LedgerMachine(RuleBasedStateMachine):
             case Wait():
                 assert not self.ledger.is_complete
             case Finish():
-                assert known.is_retired or self.ledger.is_complete
+                assert known.is_released or self.ledger.is_complete
+                if known.is_released and not self.ledger.is_complete:
+                    assert not known.awaiting
+                    self._lose_jobs(known)
+                    known.die()
 
     def _forget_the_silent(self) -> None:
         """Whoever asks, the leases of cards that have not been heard of expire."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from farm.chunk import Chunk, Strike
-from farm.ledger import Finish, Grant, Ledger, TrialGrant, Verdict, Wait
+from farm.ledger import Ledger
+from farm.orders import Finish, Grant, TrialGrant, Verdict, Wait
 
 CHUNKS = [Chunk(0, number, 10 * number, 10) for number in range(3)]
 A, B, C = "sim:0", "sim:1", "sim:2"
@@ -208,7 +209,8 @@ def test_a_retired_card_gets_nothing_and_its_leases_are_free() -> None:
     assert farm.ask(A, 1, 0.0) == Finish()
     assert grant(farm, B) == Grant(CHUNKS[0], 2)
     farm.join(A, 2, 0.0)
-    assert farm.n_usable_cards == 2
+    assert farm.ask(A, 2, 0.0) == Finish()
+    assert (farm.n_usable_cards, farm.retired_cards()) == (1, [A])
 
 
 def test_draining_grants_nothing_any_more() -> None:
@@ -297,3 +299,38 @@ def test_a_vector_is_condemned_for_what_it_did_most_often() -> None:
     assert [v.condemned for v in ledger.verdicts([3])] == ["HANG"]
     ledger = Ledger([Chunk(0, 0, 0, 10)], set(), max_strikes=2, strikes=strikes[1:])
     assert [v.condemned for v in ledger.verdicts([3])] == ["CRASH"]
+
+
+def test_a_younger_ledger_leaves_a_card_what_it_has_in_hand() -> None:
+    farm = ledger(2)
+    assert farm.ask(A, 7, 0.0, in_hand=["00000-00000"]) == Grant(CHUNKS[1], 1)
+    assert farm.leases() == {"00000-00000": (A, 1), "00000-00001": (A, 1)}
+    assert farm.ask(B, 1, 0.0) == Wait()
+
+
+def test_nobody_is_granted_a_copy_of_what_it_has_in_hand() -> None:
+    farm = Ledger(CHUNKS[:1], set(), straggler_s=10.0)
+    assert isinstance(farm.ask(A, 1, 0.0), Grant)
+    assert farm.ask(B, 1, 20.0, in_hand=["00000-00000"]) == Wait()
+    assert isinstance(farm.ask(C, 1, 20.0), Grant)
+
+
+def test_a_released_card_finishes_what_it_has_and_leaves() -> None:
+    farm = ledger(2)
+    grant(farm, A)
+    farm.release(A, 1)
+    assert farm.n_usable_cards == 1
+    assert farm.ask(A, 1, 0.0, in_hand=["00000-00000"]) == Wait()
+    farm.commit("00000-00000")
+    assert farm.ask(A, 1, 0.0) == Finish()
+    farm.join(A, 2, 0.0)
+    assert isinstance(farm.ask(A, 2, 0.0), Grant)
+
+
+def test_what_a_lost_card_had_is_free_at_once_and_it_is_not_listened_to() -> None:
+    farm = ledger(1)
+    grant(farm, A)
+    assert farm.lose(A, 1)
+    assert farm.ask(A, 1, 0.0) == Finish()
+    assert grant(farm, B) == Grant(CHUNKS[0], 2)
+    assert not farm.lose(A, 1)
