@@ -114,6 +114,14 @@ class RemoteCoordinator:
         """Tell of a fault of the farm that ends the run."""
         call(lambda: self._handle.fail.remote(message, exit_code))
 
+    def pause(self, is_paused: bool) -> None:
+        """Let it grant nothing until told otherwise."""
+        call(lambda: self._handle.pause.remote(is_paused))
+
+    def drain(self, at_once: bool = False, is_patient: bool = False) -> None:
+        """Let it end the run."""
+        call(lambda: self._handle.drain.remote(at_once, is_patient))
+
 
 class AnalysisSink:
     """Streams committed data to analysis workers, with back-pressure.

@@ -20,6 +20,7 @@ from farm.quarantine import known_strikes
 from farm.settings import RunSettings
 from farm.store.control import wanted_of
 from farm.store.directory import SweepDirectory
+from farm.store.journal import JournalWriter
 
 _NEW_CARD = {"state": "opening", "n_done": 0, "n_uncommitted": 0, "node": ""}
 
@@ -45,19 +46,24 @@ class Coordinator:
             known_strikes(self._directory),
             settings.straggler_s,
         )
-        # A pause outlives this process and the driver.
-        self.pause(wanted_of(self._directory.files, settings.run_id).is_paused)
-        self._journal = self._directory.journal(f"{settings.run_id}-{secrets.token_hex(4)}")
+        self._directive, self._is_draining = "run", False
+        # What was asked of the run outlives this process and the driver.
+        wanted = wanted_of(self._directory.files, settings.run_id)
+        self.pause(wanted.is_paused)
+        if wanted.stop is not None:
+            self.drain(wanted.stop.is_at_once, is_patient=True)
+        self._journal = JournalWriter(
+            self._directory.path, f"{settings.run_id}-{secrets.token_hex(4)}"
+        )
         self._counts: dict[str, int] = {}
         self._counted: set[str] = set()
-        for meta in self._directory.result_metas(committed):
-            self._count(meta.chunk, dict(meta.counts))
+        for chunk_id in committed:
+            self._count(chunk_id, dict(self._directory.result_meta(chunk_id).counts))
         self._cards: dict[str, dict[str, Any]] = {}
         self._incidents: list[dict[str, Any]] = []
         self._failure: tuple[str, int] | None = None
         self._is_cluster_run = settings.is_cluster_run
         self._declined: set[tuple[str, str]] = set()
-        self._directive = "run"
 
     def _count(self, chunk_id: str, counts: dict[str, int]) -> None:
         if chunk_id in self._counted:
@@ -72,6 +78,7 @@ class Coordinator:
             self._ledger.join(card, epoch, time.monotonic())
             known = self._cards.setdefault(card, dict(_NEW_CARD))
             known.update(state="opening", n_done=0, n_uncommitted=0, node=node)
+            known.update(heard_s=time.monotonic())
 
     def ask(self, card: str, epoch: int, awaiting: list[int], in_hand: list[str]) -> Answer:
         """Ask for work, and for verdicts on suspected vectors."""
@@ -212,6 +219,7 @@ class Coordinator:
                 self._directive = "stop"
             elif not is_patient and self._directive == "run":
                 self._directive = "drain"
+            self._is_draining = True
             self._ledger.drain()
 
     def pause(self, is_paused: bool) -> None:
@@ -240,6 +248,7 @@ class Coordinator:
                 "counts": dict(self._counts),
                 "cards": {card: self._described(state) for card, state in self._cards.items()},
                 "is_paused": self._is_paused,
+                "is_draining": self._is_draining,
                 "incidents": self._incidents[n_incidents_seen:],
                 "is_complete": self._ledger.is_complete,
                 "is_over": self._ledger.all_finished or self._ledger.is_complete,

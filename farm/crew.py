@@ -39,6 +39,9 @@ class Crew:
     def tend(self, state: dict[str, Any]) -> None:
         """Do nothing: Ray restarts actors, and their number is given."""
 
+    def limit(self, n_cards: int | None) -> None:
+        """Do nothing: the cards were chosen when the run began."""
+
     def describe(self) -> dict[str, Any]:
         """There is no cluster to describe."""
         return {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import secrets
 import signal
@@ -21,10 +22,13 @@ from typing import Any, Protocol
 from farm import plugins, ray_environment, ray_output
 from farm.cluster import connection
 from farm.cluster.listeners import listeners, require_loopback
+from farm.control_watch import ControlWatch
 from farm.errors import FarmError, RunStoppedError
 from farm.events import Events
+from farm.helm import Helm, is_deserted
 from farm.parent_death import end_with_parent
 from farm.settings import RunSettings
+from farm.store.control import Request
 from farm.store.directory import SweepDirectory
 from farm.store.overview import overview
 
@@ -33,6 +37,7 @@ _POLL_S = 0.25
 _LIVE_FIT_S = 1.0
 _WAITING_EVERY_S = 10.0
 _FIRST_WAIT_S = 3.0
+_STOP_AT_ONCE_S = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +134,8 @@ class Driver:
         self._poll(call(coordinator.progress.remote), {})
         cards = _cards(settings, coordinator, directory)
         try:
-            exit_code = self._watch(ray, call, coordinator, analysis, cards)
+            helm = Helm(ControlWatch(directory.files, settings.run_id))
+            exit_code = self._watch(ray, call, coordinator, analysis, cards, helm)
         finally:
             cards.close()
         if exit_code in {0, 130}:
@@ -137,9 +143,12 @@ class Driver:
         return exit_code
 
     def _watch(
-        self, ray: Any, call: Any, coordinator: Any, analysis: list[Any], cards: Cards
+        self, ray: Any, call: Any, coordinator: Any, analysis: list[Any], cards: Cards, helm: Helm
     ) -> int:
+        from farm.actor import RemoteCoordinator
+
         asked: list[Any] = []
+        steered = RemoteCoordinator(coordinator)
         next_fit_s = 0.0
         while True:
             state = call(lambda: coordinator.progress.remote(self._n_incidents))
@@ -151,6 +160,7 @@ class Driver:
                 next_fit_s = time.monotonic() + _LIVE_FIT_S
             if self._stop_s is None and not state["failure"]:
                 cards.tend(state)
+            self._obey(helm.steer(state, steered, cards))
             self._poll(state, cards.describe())
             self._say_waiting(cards.waiting())
             exit_code = self._exit_code(state, cards)
@@ -160,9 +170,18 @@ class Driver:
                 self._n_drains_sent = self._n_interrupts
                 at_once = self._n_interrupts > 1
                 call(lambda at_once=at_once: coordinator.drain.remote(at_once))
-                wait_s = 5.0 if at_once else self._settings.grace_s + 5.0
+                wait_s = _STOP_AT_ONCE_S if at_once else self._settings.grace_s + 5.0
                 self._stop_s = time.monotonic() + wait_s
             time.sleep(_POLL_S)
+
+    def _obey(self, stop: Request | None) -> None:
+        """Note that the run is to end: when its cards have finished, or soon."""
+        if stop is None:
+            return
+        if self._stop_s is None:
+            self._stop_s = math.inf
+        if stop.is_at_once:
+            self._stop_s = min(self._stop_s, time.monotonic() + _STOP_AT_ONCE_S)
 
     def _exit_code(self, state: dict[str, Any], cards: Cards) -> int | None:
         """Say how the run has ended, if it has."""
@@ -175,6 +194,7 @@ class Driver:
         if self._stop_s is None:
             return None
         is_over = state["is_over"] or not cards.is_at_work
+        is_over = is_over or is_deserted(state, self._settings.lease_s)
         return 130 if is_over or time.monotonic() > self._stop_s else None
 
     def _poll(self, state: dict[str, Any], cluster: dict[str, Any]) -> None:
@@ -205,6 +225,9 @@ class Cards(Protocol):
 
     def tend(self, state: dict[str, Any]) -> None:
         """Look after them."""
+
+    def limit(self, n_cards: int | None) -> None:
+        """Have no more than so many."""
 
     def describe(self) -> dict[str, Any]:
         """Describe the cluster, if there is one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -55,7 +56,7 @@ class CardKeeper:
         self._n_faults_in_a_row = 0
         self.n_dropped = 0
         kind = registry.kind(slot.kind)
-        scope = directory.location.digest
+        scope = hashlib.sha256(str(directory.path.resolve()).encode()).hexdigest()[:12]
         # Hardware has one name per host, whoever uses it: a run of its own or a cluster's.
         self._lock_name = f"{slot.card}-{scope}" if kind.is_simulated else slot.place
         self._budgets = Budgets(

@@ -30,7 +30,7 @@ from farm.store.measured import measured
 from farm.store.results import ResultMeta, count_statuses
 
 _REPORT_S = 0.5
-_WAIT_S = 0.1
+_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 MOST_COMMITS_PENDING = 2
 """Chunks that may wait to be committed while the next is measured."""
 
@@ -161,8 +161,11 @@ class CardRunner:
             raise _UnfitError(reason)
 
     def _work(self) -> None:
+        wait_s = _WAIT_S
         while True:
             order, self._held = self._held or self._ask(), None
+            # Hundreds of cards that wait must not keep the coordinator busy.
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S) if isinstance(order, Wait) else _WAIT_S
             match order:
                 case Grant() as grant:
                     self._measurer.measure(
@@ -175,7 +178,7 @@ class CardRunner:
                     self._run_trial(trial)
                 case Wait():
                     self._state = "idle"
-                    self._is_over.wait(_WAIT_S)
+                    self._is_over.wait(wait_s)
                     self._check_directive()
                 case Finish():
                     self._state = "finished"

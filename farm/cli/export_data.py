@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.cli.options import JsonOption
-from farm.cli.places import DirectoryArgument
 from farm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ FOLDERS = ("tt-metal-vectors", "tt-metal-results", "reshard-results")
 
 
 def export(
-    directory: DirectoryArgument,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Sweep directory.")],
     kind: Annotated[
         str,
         typer.Option(

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import typer
 
@@ -20,9 +21,7 @@ from farm.live_writer import LiveWriter, end_of
 from farm.progress import JsonView, PlainView, TerminalView, View
 from farm.run_state import RunState, describe_incident
 from farm.settings import RunSettings
-from farm.store.directory import SweepDirectory, holds_sweep
-from farm.store.files import RunLock
-from farm.store.location import Location, LocationLike
+from farm.store.directory import SweepDirectory, run_lock
 from farm.supervisor import EXIT_INTERRUPTED, EXIT_STOPPED, Supervisor
 
 
@@ -38,7 +37,7 @@ def device_arguments(device: str, device_options: Sequence[str]) -> list[str]:
 
 def run_plan(
     plan: Plan,
-    place: LocationLike,
+    path: Path,
     settings: RunSettings,
     device: str,
     as_json: bool,
@@ -50,7 +49,7 @@ def run_plan(
     ----------
     plan : Plan
         What the directory holds or is to hold.
-    place : str, Path or Location
+    path : Path
         The sweep directory.
     settings : RunSettings
         Of the run.
@@ -72,13 +71,12 @@ def run_plan(
         If the directory holds something else, is in use or damaged.
     """
     require_runnable(plan, settings.example_slot)
-    is_new = not holds_sweep(place)
+    is_new = not (path / "sweep.json").exists()
     directory = open_or_generate(
-        place, plan, on_progress=generation_progress(), on_judged=judging_progress()
+        path, plan, on_progress=generation_progress(), on_judged=judging_progress()
     )
     require_same_device(directory, settings.example_slot)
-    path = directory.location
-    with directory.files.lock() as lock:
+    with run_lock(path):
         directory.files.sweep_temporaries()
         n_chunks, n_committed = len(directory.chunks()), len(directory.committed())
         if not as_json:
@@ -89,10 +87,10 @@ def run_plan(
             )
         if n_committed == n_chunks:
             return _fit_only(settings, path, as_json)
-        return _supervise(settings, directory, device, as_json, shlex.join(again), lock)
+        return _supervise(settings, directory, device, as_json, shlex.join(again))
 
 
-def _fit_only(settings: RunSettings, path: Location, as_json: bool) -> int:
+def _fit_only(settings: RunSettings, path: Path, as_json: bool) -> int:
     """Refresh the models of a sweep with nothing left to measure: no Ray is needed."""
     fitter = plugins.load(plugins.ANALYSIS, "linear")
     tables = [fitter(settings.directory, settings.fit_over).fits()]
@@ -107,14 +105,9 @@ def _fit_only(settings: RunSettings, path: Location, as_json: bool) -> int:
 
 
 def _supervise(
-    settings: RunSettings,
-    directory: SweepDirectory,
-    device: str,
-    as_json: bool,
-    again: str,
-    lock: RunLock,
+    settings: RunSettings, directory: SweepDirectory, device: str, as_json: bool, again: str
 ) -> int:
-    state, path = RunState(), directory.location
+    state, path = RunState(), directory.path
     view = _view(as_json)
     live = LiveWriter(directory.files, settings.run_id, directory.manifest.sweep, device)
 
@@ -126,7 +119,7 @@ def _supervise(
     exit_code = EXIT_STOPPED
     try:
         with view:
-            exit_code = Supervisor(settings, on_event, lock).run()
+            exit_code = Supervisor(settings, on_event).run()
     finally:
         live.end(state, end_of(exit_code, state))
     if as_json:
@@ -150,7 +143,7 @@ def _supervise(
     return exit_code
 
 
-def _print_models(summary: dict[str, object], path: Location) -> None:
+def _print_models(summary: dict[str, object], path: Path) -> None:
     median = summary.get("median_r2")
     quality = f", median R² {median:.4f}" if isinstance(median, float) else ""
     typer.echo(
@@ -216,7 +209,7 @@ def require_same_device(directory: SweepDirectory, slot: CardSlot) -> None:
     known = info.get("kind", slot.kind)
     if known != slot.kind:
         raise DifferentSweepError(
-            f"{directory.location} holds results of device kind {known!r}, not {slot.kind!r}; one "
+            f"{directory.path} holds results of device kind {known!r}, not {slot.kind!r}; one "
             f"sweep directory holds one kind. Use --device {known}, or another --out"
         )
     kind, details = registry.kind(slot.kind), info.get("details", {})
@@ -224,7 +217,7 @@ def require_same_device(directory: SweepDirectory, slot: CardSlot) -> None:
     for name, value in settled.items():
         if details.get(name, value) != value:
             raise DifferentSweepError(
-                f"{directory.location} holds results with {name}={details[name]}, not {value}; "
-                f"what one sweep directory holds was measured alike. Give the same device options "
-                f"as before, or another --out"
+                f"{directory.path} holds results with {name}={details[name]}, not {value}; what "
+                f"one sweep directory holds was measured alike. Give the same device options as "
+                f"before, or another --out"
             )

@@ -92,6 +92,10 @@ class Fleet:
         self._adjust(state, now_s)
         self._require_progress(now_s)
 
+    def limit(self, n_cards: int | None) -> None:
+        """Have no more than so many cards from now on."""
+        self.max_cards = n_cards
+
     def describe(self) -> dict[str, Any]:
         """Describe cards and nodes as JSON data."""
         working = self._in(Phase.WORKING, Phase.LEAVING)

@@ -223,13 +223,12 @@ def read_control(files: Files) -> ControlFile:
     StoreAccessError
         If the store cannot be reached.
     """
-    content = files.read_if_exists(CONTROL_FILE)
-    if content is None:
+    if not files.exists(CONTROL_FILE):
         return ControlFile()
     try:
-        return ControlFile.decode(content)
+        return ControlFile.decode(files.read(CONTROL_FILE))
     except ValueError as error:
-        logger.warning("%s of %s counts as no request: %s", CONTROL_FILE, files.location, error)
+        logger.warning("%s of %s counts as no request: %s", CONTROL_FILE, files.root, error)
         return ControlFile()
 
 

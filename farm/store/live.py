@@ -160,11 +160,10 @@ def read_live(files: Files) -> Snapshot | None:
     StoreAccessError
         If the store cannot be reached.
     """
-    content = files.read_if_exists(LIVE_FILE)
-    if content is None:
+    if not files.exists(LIVE_FILE):
         return None
     try:
-        return Snapshot.from_json(json.loads(content))
+        return Snapshot.from_json(json.loads(files.read(LIVE_FILE)))
     except (ValueError, TypeError, AttributeError):
         return None
 

@@ -50,8 +50,7 @@ class Page(HTMLParser):
 
 
 def page_of(directory) -> tuple[str, Page]:
-    _, place = write_report(directory)
-    path = place.path
+    _, path = write_report(directory)
     content = path.read_text()
     page = Page(content)
     assert page.open == []
@@ -138,8 +137,7 @@ def test_out_must_be_a_file(partial, tmp_path):
         write_report(partial, tmp_path)
     with pytest.raises(StoreAccessError, match="cannot write"):
         write_report(partial, tmp_path / "missing" / "page.html")
-    _, place = write_report(partial, tmp_path / "page.html")
-    path = place.path
+    _, path = write_report(partial, tmp_path / "page.html")
     assert path.read_text().startswith("<!doctype html>")
 
 
