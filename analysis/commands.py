@@ -10,6 +10,7 @@ import typer
 
 from analysis.console import show
 from farm.cli.options import JsonOption
+from farm.cli.places import DirectoryArgument
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from analysis.models import Models
     from analysis.prediction import Prediction
 
-Directory = Annotated[
-    Path, typer.Argument(metavar="DIR", help="Sweep directory.", show_default=False)
-]
 
 _N_WORST = 5
 
@@ -41,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 
 def fit(
-    directory: Directory,
+    directory: DirectoryArgument,
     over: Annotated[
         str,
         typer.Option(
@@ -115,7 +113,7 @@ def _worst_table(models: Models, axes: tuple[str, ...]) -> Table:
 
 
 def predict(
-    directory: Directory,
+    directory: DirectoryArgument,
     op: Annotated[str, typer.Option(help="Operation.", show_default=False)],
     assignments: Annotated[
         list[str],
@@ -171,7 +169,7 @@ def _prediction_table(prediction: Prediction) -> Table:
 
 
 def report(
-    directory: Directory,
+    directory: DirectoryArgument,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -183,12 +181,15 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about a sweep, finished or not."""
     from analysis.report import write_report
+    from farm.errors import UsageError
     from farm.store.directory import SweepDirectory
 
-    facts, path = write_report(SweepDirectory.open(directory), out)
+    if open_it and out is None and not directory.is_local:
+        raise UsageError(f"--open: {directory} is in a bucket; name a file here by --out FILE.html")
+    facts, place = write_report(SweepDirectory.open(directory), out)
     if as_json:
-        typer.echo(json.dumps({"file": str(path), **facts.as_json()}))
+        typer.echo(json.dumps({"file": str(place), **facts.as_json()}))
     else:
-        typer.echo(f"wrote {path}")
+        typer.echo(f"wrote {place}")
     if open_it:
-        typer.launch(path.resolve().as_uri())
+        typer.launch(place.path.resolve().as_uri())

@@ -40,7 +40,6 @@ import pyarrow.parquet as pq
 from analysis.linear import LinearFit
 from farm.errors import DamagedStoreError, UsageError
 from farm.store.directory import SweepDirectory
-from farm.store.files import StoreAccess
 from farm.store.manifest import NO_VALUE, Manifest
 
 CSV_FILE = "models/linear.csv"
@@ -214,19 +213,19 @@ def read_models(directory: SweepDirectory) -> Models:
     DamagedStoreError
         If the file is not what was written.
     """
-    path = directory.path / PARQUET_FILE
-    if not path.exists():
+    place = directory.location
+    content = directory.files.read_if_exists(PARQUET_FILE)
+    if content is None:
         raise UsageError(
-            f"{directory.path} has no fitted models ({PARQUET_FILE}); make them with "
-            f"`farm fit {directory.path}`"
+            f"{place} has no fitted models ({PARQUET_FILE}); make them with `farm fit {place}`"
         )
     try:
-        with StoreAccess("read", path):
-            table = pq.read_table(path)
+        table = pq.read_table(pa.BufferReader(content))
         return _decode(directory.manifest, table)
     except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise DamagedStoreError(
-            f"models {path} are damaged: {error}. Make them again with `farm fit {directory.path}`"
+            f"models {place / PARQUET_FILE} are damaged: {error}. Make them again with "
+            f"`farm fit {place}`"
         ) from error
 
 

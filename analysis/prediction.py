@@ -92,7 +92,7 @@ def predict(directory: SweepDirectory, op: str, assignments: Sequence[str]) -> P
     """
     manifest = directory.manifest
     if op != manifest.op:
-        raise UsageError(f"--op {op!r}: {directory.path} holds the models of {manifest.op!r}")
+        raise UsageError(f"--op {op!r}: {directory.location} holds the models of {manifest.op!r}")
     models = read_models(directory)
     given = _parse(manifest, assignments)
     group = _choose(manifest, models.groups, given)

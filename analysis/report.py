@@ -10,12 +10,13 @@ from analysis.report_facts import Facts, collect
 from analysis.report_page import page
 from farm.errors import StoreAccessError
 from farm.store.directory import SweepDirectory
-from farm.store.files import StoreAccess
+from farm.store.disk_access import StoreAccess
+from farm.store.location import Location
 
 FILE_NAME = "report.html"
 
 
-def write_report(directory: SweepDirectory, out: Path | None = None) -> tuple[Facts, Path]:
+def write_report(directory: SweepDirectory, out: Path | None = None) -> tuple[Facts, Location]:
     """Write one self-contained HTML page about a sweep, in whatever state it is.
 
     The fits are made from the results as they are now, over the points that the model files are
@@ -42,15 +43,15 @@ def write_report(directory: SweepDirectory, out: Path | None = None) -> tuple[Fa
     content = page(facts).encode()
     if out is None:
         directory.replace(FILE_NAME, content)
-        return facts, directory.path / FILE_NAME
+        return facts, directory.location / FILE_NAME
     with StoreAccess("write", out):
         if out.is_dir():
             raise StoreAccessError(f"--out {out} is a directory; name a file")
         out.write_bytes(content)
-    return facts, out
+    return facts, Location(str(out))
 
 
 def _over(directory: SweepDirectory) -> str:
-    if not (directory.path / PARQUET_FILE).exists():
+    if not directory.files.exists(PARQUET_FILE):
         return Over.VECTORS.value
     return read_models(directory).over or Over.VECTORS.value

@@ -192,11 +192,11 @@ def collect(directory: SweepDirectory, over: str) -> Facts:
     """
     manifest = directory.manifest
     tally = _Tally()
-    worker = AnalysisWorker(str(directory.path), over)
+    worker = AnalysisWorker(str(directory.location), over)
     chunks_of: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for chunk_id in sorted(directory.committed()):
-        outcomes = directory.outcomes(chunk_id)
-        tally.add(directory.result_meta(chunk_id), outcomes)
+    committed = sorted(directory.committed())
+    for chunk_id, (outcomes, meta) in zip(committed, directory.results(committed), strict=True):
+        tally.add(meta, outcomes)
         found = measured(manifest, directory.vectors(chunk_id), outcomes)
         worker.push(chunk_id, found.rows, found.groups)
         for key in found.groups.values():
@@ -204,7 +204,7 @@ def collect(directory: SweepDirectory, over: str) -> Facts:
     groups = model_groups(manifest, worker.fits())
     spans = [span for card in tally.cards.values() for span in card.spans]
     return Facts(
-        name=directory.path.resolve().name,
+        name=directory.location.name,
         manifest=manifest,
         over=over,
         n_chunks=len(directory.chunks()),

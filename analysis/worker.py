@@ -115,15 +115,13 @@ class AnalysisWorker:
         directory = SweepDirectory.open(self._directory)
         if self._earlier is None:
             self._earlier = sorted(directory.committed())
-        for _ in range(min(CATCH_UP_CHUNKS, len(self._earlier))):
-            chunk_id = self._earlier.pop()
-            if chunk_id not in self._statistics:
-                self._read(directory, chunk_id)
+        now, self._earlier = self._earlier[:CATCH_UP_CHUNKS], self._earlier[CATCH_UP_CHUNKS:]
+        self._read(directory, [chunk_id for chunk_id in now if chunk_id not in self._statistics])
 
-    def _read(self, directory: SweepDirectory, chunk_id: str) -> None:
-        vectors, outcomes = directory.vectors(chunk_id), directory.outcomes(chunk_id)
-        found = measured(directory.manifest, vectors, outcomes)
-        self.push(chunk_id, found.rows, found.groups)
+    def _read(self, directory: SweepDirectory, chunk_ids: list[str]) -> None:
+        for chunk_id, (outcomes, _) in zip(chunk_ids, directory.results(chunk_ids), strict=True):
+            found = measured(directory.manifest, directory.vectors(chunk_id), outcomes)
+            self.push(chunk_id, found.rows, found.groups)
 
     def fits(self) -> pa.Table:
         """Fit this worker's groups over exactly the chunks that are committed.
@@ -154,8 +152,7 @@ class AnalysisWorker:
             # Pushed but never committed, or its file was set aside: start over from the files.
             self._statistics, self._groups = ChunkStatistics(self._over), {}
             self._live = None
-        for chunk_id in sorted(committed - self._statistics.chunk_ids):
-            self._read(directory, chunk_id)
+        self._read(directory, sorted(committed - self._statistics.chunk_ids))
 
     @staticmethod
     def publish(directory: str, over: str, tables: list[pa.Table]) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from farm.quarantine import known_strikes
 from farm.settings import RunSettings
 from farm.store.control import wanted_of
 from farm.store.directory import SweepDirectory
-from farm.store.journal import JournalWriter
 
 _NEW_CARD = {"state": "opening", "n_done": 0, "n_uncommitted": 0, "node": ""}
 
@@ -52,13 +51,11 @@ class Coordinator:
         self.pause(wanted.is_paused)
         if wanted.stop is not None:
             self.drain(wanted.stop.is_at_once, is_patient=True)
-        self._journal = JournalWriter(
-            self._directory.path, f"{settings.run_id}-{secrets.token_hex(4)}"
-        )
+        self._journal = self._directory.journal(f"{settings.run_id}-{secrets.token_hex(4)}")
         self._counts: dict[str, int] = {}
         self._counted: set[str] = set()
-        for chunk_id in committed:
-            self._count(chunk_id, dict(self._directory.result_meta(chunk_id).counts))
+        for meta in self._directory.result_metas(committed):
+            self._count(meta.chunk, dict(meta.counts))
         self._cards: dict[str, dict[str, Any]] = {}
         self._incidents: list[dict[str, Any]] = []
         self._failure: tuple[str, int] | None = None

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -26,15 +25,15 @@ from farm.errors import (
     UsageError,
 )
 from farm.store.directory import OWN_ENTRIES, SweepDirectory
-from farm.store.files import Files, StoreAccess
+from farm.store.files import Files, open_files
+from farm.store.location import LocationLike
 from farm.store.manifest import FILE_NAME, AxisInfo, Manifest, ShardEntry
 from farm.store.same_sweep import require_same_sweep
 from farm.store.shards import (
     ShardFooter,
     encode_shard,
-    read_chunk,
     read_footer,
-    sha256_of,
+    require_sound_pages,
     shard_file,
 )
 from sweeps.errors import SpecError
@@ -83,9 +82,8 @@ class _Position:
 
 
 def open_or_generate(
-    path: Path,
+    place: LocationLike | Files,
     plan: Plan,
-    files: Files | None = None,
     on_progress: Progress | None = None,
     on_judged: OnJudged | None = None,
 ) -> SweepDirectory:
@@ -93,12 +91,10 @@ def open_or_generate(
 
     Parameters
     ----------
-    path : Path
+    place : str, Path, Location or Files
         The sweep directory; made if it does not exist.
     plan : Plan
         What it must hold.
-    files : Files or None
-        How to write; for fault injection.
     on_progress : Callable or None
         Called with (suites done, vectors so far).
     on_judged : Callable or None
@@ -113,25 +109,22 @@ def open_or_generate(
     UsageError
         If no candidate is valid.
     """
-    with StoreAccess("read", path):
-        is_generated = (path / FILE_NAME).exists()
-    if is_generated:
-        directory = SweepDirectory.open(path, files)
+    files = place if isinstance(place, Files) else open_files(place)
+    if files.exists(FILE_NAME):
+        directory = SweepDirectory.open(files)
         # Of an import the files said which vectors there are; its source alone does not.
         if not (is_imported(plan.source) and plan.source == directory.manifest.source):
-            require_same_sweep(directory.manifest, plan.sweep, path)
+            require_same_sweep(directory.manifest, plan.sweep, files.location)
         return directory
     if is_imported(plan.source):
         raise UsageError(f"{plan.source}: imported vectors come from files, by farm import vectors")
-    require_usable(path)
+    require_usable(files)
     suites = _judged_suites(plan.sweep, on_judged)
-    with StoreAccess("create", path):
-        path.mkdir(parents=True, exist_ok=True)
-    manifest = _generate(path, plan, suites, files or Files(path), on_progress)
-    return SweepDirectory(path, manifest, files)
+    files.create()
+    return SweepDirectory(files, _generate(plan, suites, files, on_progress))
 
 
-def require_usable(path: Path) -> None:
+def require_usable(place: LocationLike | Files) -> None:
     """Check that a sweep can be generated in a directory.
 
     Raises
@@ -139,15 +132,12 @@ def require_usable(path: Path) -> None:
     StoreAccessError
         If it holds something that is not the farm's, or is none.
     """
-    with StoreAccess("create", path):
-        if path.exists() and not path.is_dir():
-            raise StoreAccessError(f"{path} is a file; --out names a directory")
-        entries = list(path.iterdir()) if path.exists() else []
-        foreign = [entry.name for entry in entries if entry.name not in OWN_ENTRIES]
+    files = place if isinstance(place, Files) else open_files(place)
+    foreign = [name for name in files.entries() if name not in OWN_ENTRIES]
     if foreign:
         raise StoreAccessError(
-            f"{path} is not empty and no sweep directory (it holds {', '.join(foreign[:3])}); "
-            f"choose a new or empty directory for --out"
+            f"{files.location} is not empty and no sweep directory (it holds "
+            f"{', '.join(foreign[:3])}); choose a new or empty directory for --out"
         )
 
 
@@ -173,10 +163,8 @@ def _judged_suites(sweep: Sweep, on_judged: OnJudged | None) -> _Suites:
     )
 
 
-def _generate(
-    path: Path, plan: Plan, suites: _Suites, files: Files, on_progress: Progress | None
-) -> Manifest:
-    writer = _ShardWriter(path, plan, files)
+def _generate(plan: Plan, suites: _Suites, files: Files, on_progress: Progress | None) -> Manifest:
+    writer = _ShardWriter(plan, files)
     at = writer.at
     for number in range(at.suite, len(suites.included)):
         try:
@@ -188,17 +176,16 @@ def _generate(
         if on_progress is not None:
             on_progress(number + 1, at.first_index + writer.n_buffered)
     writer.close()
-    return _publish_manifest(path, plan, files, at, suites.excluded)
+    return _publish_manifest(plan, files, at, suites.excluded)
 
 
 class _ShardWriter:
     """Buffers vectors and publishes a shard whenever it is full."""
 
-    def __init__(self, path: Path, plan: Plan, files: Files) -> None:
-        with StoreAccess("read", path):
-            self.at = _resume_position(path, plan.sweep)
+    def __init__(self, plan: Plan, files: Files) -> None:
+        self.at = _resume_position(files, plan.sweep)
         self.n_buffered = 0
-        self._path, self._plan, self._files = path, plan, files
+        self._plan, self._files = plan, files
         chunk_rows = plan.sweep.chunk_rows
         self._shard_rows = max(1, SHARD_ROWS // chunk_rows) * chunk_rows
         self._tables: list[pa.Table] = []
@@ -237,7 +224,9 @@ class _ShardWriter:
         content = encode_shard(table, footer, sweep.chunk_rows)
         file = shard_file(footer.number)
         if not self._files.publish(file, content):
-            raise DifferentSweepError(f"{self._path}: another process is generating a sweep here")
+            raise DifferentSweepError(
+                f"{self._files.location}: another process is generating a sweep here"
+            )
         digest = hashlib.sha256(content).hexdigest()
         at.shards.append(ShardEntry(file, table.num_rows, sweep.chunk_rows, len(content), digest))
         at.first_index += table.num_rows
@@ -245,27 +234,24 @@ class _ShardWriter:
         self._tables, self._ended, self.n_buffered = [], [], 0
 
 
-def _resume_position(path: Path, sweep: Sweep) -> _Position:
+def _resume_position(files: Files, sweep: Sweep) -> _Position:
     at = _Position()
-    while (file := path / shard_file(len(at.shards))).exists():
-        footer = read_footer(file)
+    while (content := files.read_if_exists(shard_file(len(at.shards)))) is not None:
+        where = str(files.location / shard_file(len(at.shards)))
+        footer = read_footer(content, where)
         if footer.fingerprint != sweep.fingerprint:
             raise DifferentSweepError(
-                f"{path} holds the beginning of another sweep (fingerprint "
+                f"{files.location} holds the beginning of another sweep (fingerprint "
                 f"{footer.fingerprint[:12]}, not {sweep.fingerprint[:12]}). Use another --out, or "
                 f"start over with --force-clean"
             )
         if (footer.number, footer.first_index) != (len(at.shards), at.first_index):
-            raise DamagedStoreError(f"shard {file} is out of place; start over with --force-clean")
-        size = file.stat().st_size
+            raise DamagedStoreError(f"shard {where} is out of place; start over with --force-clean")
         # What is listed in sweep.json from here on must be what was written.
-        for row_group in range(-(-footer.rows // sweep.chunk_rows)):
-            read_chunk(file, row_group)
-        at.shards.append(
-            ShardEntry(
-                shard_file(footer.number), footer.rows, sweep.chunk_rows, size, sha256_of(file)
-            )
-        )
+        require_sound_pages(content, where)
+        digest = hashlib.sha256(content).hexdigest()
+        file = shard_file(footer.number)
+        at.shards.append(ShardEntry(file, footer.rows, sweep.chunk_rows, len(content), digest))
         at.first_index += footer.rows
         at.suite, at.row = footer.next_suite, footer.next_row
         at.suites += footer.suites
@@ -273,7 +259,7 @@ def _resume_position(path: Path, sweep: Sweep) -> _Position:
 
 
 def _publish_manifest(
-    path: Path, plan: Plan, files: Files, at: _Position, excluded: dict[str, int]
+    plan: Plan, files: Files, at: _Position, excluded: dict[str, int]
 ) -> Manifest:
     sweep = plan.sweep
     if at.first_index == 0:
@@ -303,7 +289,9 @@ def _publish_manifest(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     if not files.publish(FILE_NAME, manifest.encode()):
-        raise DifferentSweepError(f"{path}: another process has just generated a sweep here")
+        raise DifferentSweepError(
+            f"{files.location}: another process has just generated a sweep here"
+        )
     return manifest
 
 

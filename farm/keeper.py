@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -56,7 +55,7 @@ class CardKeeper:
         self._n_faults_in_a_row = 0
         self.n_dropped = 0
         kind = registry.kind(slot.kind)
-        scope = hashlib.sha256(str(directory.path.resolve()).encode()).hexdigest()[:12]
+        scope = directory.location.digest
         # Hardware has one name per host, whoever uses it: a run of its own or a cluster's.
         self._lock_name = f"{slot.card}-{scope}" if kind.is_simulated else slot.place
         self._budgets = Budgets(

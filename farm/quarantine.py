@@ -19,7 +19,6 @@ from farm.catalog import source_to_run
 from farm.chunk import Chunk, Strike
 from farm.errors import UsageError
 from farm.store.directory import SweepDirectory
-from farm.store.journal import JournalWriter
 from sweeps.vector import VECTOR_ID_BYTES
 
 STRIKE_KINDS = ("hang", "crash")
@@ -91,11 +90,16 @@ def poison_vectors(directory: SweepDirectory) -> list[Poison]:
         poison = found.setdefault(index, Poison(index, str(strike.get("vector_id", ""))))
         poison.strikes.append(strike)
     committed = directory.committed()
-    for poison in found.values():
-        chunk = chunk_of(directory, poison.index)
-        if chunk.chunk_id in committed:
-            statuses = directory.outcomes(chunk.chunk_id)["status"]
-            poison.status = statuses[poison.index - chunk.first_index].as_py()
+    chunks = {index: chunk_of(directory, index) for index in found}
+    wanted = dict.fromkeys(c.chunk_id for c in chunks.values() if c.chunk_id in committed)
+    statuses = {
+        chunk_id: outcomes["status"]
+        for chunk_id, (outcomes, _) in zip(wanted, directory.results(wanted), strict=True)
+    }
+    for index, chunk in chunks.items():
+        if chunk.chunk_id in statuses:
+            row = index - chunk.first_index
+            found[index].status = statuses[chunk.chunk_id][row].as_py()
     return [found[index] for index in sorted(found)]
 
 
@@ -111,7 +115,8 @@ def chunk_of(directory: SweepDirectory, index: int) -> Chunk:
         if chunk.first_index <= index < chunk.first_index + chunk.n_rows:
             return chunk
     raise UsageError(
-        f"{directory.path} has no vector {index}; it has 0 to {directory.manifest.n_vectors - 1}"
+        f"{directory.location} has no vector {index}; it has 0 to "
+        f"{directory.manifest.n_vectors - 1}"
     )
 
 
@@ -159,7 +164,7 @@ def clear(directory: SweepDirectory, poisons: Iterable[Poison]) -> list[str]:
         If the disk refuses.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    journal = JournalWriter(directory.path, f"quarantine-{stamp}-{secrets.token_hex(4)}")
+    journal = directory.journal(f"quarantine-{stamp}-{secrets.token_hex(4)}")
     set_aside: list[str] = []
     try:
         for poison in poisons:

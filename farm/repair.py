@@ -11,15 +11,15 @@ from __future__ import annotations
 import secrets
 import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from farm.catalog import is_imported
 from farm.errors import FarmError
 from farm.generation import open_or_generate, plan_of
 from farm.store.check import ERROR, CheckResult, verify
 from farm.store.directory import SweepDirectory
-from farm.store.files import StoreAccess
 from farm.store.journal import decode_journal, encode_frame
+from farm.store.location import LocationLike
 from sweeps.errors import SpecError
 
 
@@ -39,7 +39,7 @@ class RepairResult:
     after: CheckResult
 
 
-def repair(path: Path) -> RepairResult:
+def repair(place: LocationLike) -> RepairResult:
     """Repair what a check finds damaged; the caller holds the run lock.
 
     Raises
@@ -49,8 +49,8 @@ def repair(path: Path) -> RepairResult:
     StoreAccessError
         If the disk refuses.
     """
-    directory = SweepDirectory.open(path)
-    damaged = dict.fromkeys(f.path for f in verify(path).findings if f.severity == ERROR)
+    directory = SweepDirectory.open(place)
+    damaged = dict.fromkeys(f.path for f in verify(place).findings if f.severity == ERROR)
     by_file = {chunk.result_file: chunk.chunk_id for chunk in directory.chunks()}
     actions: list[str] = []
     shards = [file for file in damaged if file.startswith("vectors/")]
@@ -62,7 +62,7 @@ def repair(path: Path) -> RepairResult:
             actions.append(f"{file}: set aside; its chunk will be measured anew")
         elif file.startswith("journal/"):
             actions.append(_mend_journal(directory, file))
-    return RepairResult(tuple(actions), verify(path))
+    return RepairResult(tuple(actions), verify(place))
 
 
 def _is_sound(directory: SweepDirectory, chunk_id: str) -> bool:
@@ -91,7 +91,7 @@ def _regenerate(directory: SweepDirectory, files: list[str]) -> list[str]:
             )
             for entry in made.manifest.shards:
                 if entry.file in files and entry.sha256 == listed.get(entry.file):
-                    directory.replace(entry.file, (made.path / entry.file).read_bytes())
+                    directory.replace(entry.file, made.files.read(entry.file))
                     actions.append(f"{entry.file}: regenerated, the very bytes that were lost")
                     files = [file for file in files if file != entry.file]
             if not files:
@@ -102,10 +102,8 @@ def _regenerate(directory: SweepDirectory, files: list[str]) -> list[str]:
 
 
 def _mend_journal(directory: SweepDirectory, file: str) -> str:
-    source = directory.path / file
-    with StoreAccess("read", source):
-        records = decode_journal(source.read_bytes()).records
-    mended = f"journal/{source.stem}-mended-{secrets.token_hex(4)}.jsonl"
+    records = decode_journal(directory.files.read(file)).records
+    mended = f"journal/{PurePosixPath(file).stem}-mended-{secrets.token_hex(4)}.jsonl"
     directory.files.publish(mended, b"".join(encode_frame(record) for record in records))
     directory.files.set_aside(file)
     return f"{file}: set aside; its {len(records)} whole records are in {mended}"

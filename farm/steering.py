@@ -130,7 +130,7 @@ class Steering:
         if snapshot is None or snapshot.run_id != run_id or liveness is Liveness.LOST:
             raise NoRunError(
                 f"run {run_id} is gone: its process died or its host is cut off. What was "
-                f"committed is safe; farm run {self._files.root} goes on"
+                f"committed is safe; farm run {self._files.location} goes on"
             )
         return snapshot
 
@@ -139,7 +139,7 @@ class Steering:
         return request in read_control(self._files).requests
 
     def _no_run(self, snapshot: Snapshot | None) -> str:
-        where = f"no run is at work in {self._files.root}"
+        where = f"no run is at work in {self._files.location}"
         if snapshot is None:
             return where
         if snapshot.end is not None:

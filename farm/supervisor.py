@@ -21,7 +21,11 @@ from typing import Any
 
 from farm import ray_environment
 from farm.cluster import open_probe
+from farm.errors import DirectoryBusyError
 from farm.settings import RunSettings
+from farm.store.files import RunLock
+from farm.store.host_folders import log_path
+from farm.store.location import Location
 
 MAX_RESUMES = 5
 """Deaths of the driver in a row without a vector done in between."""
@@ -45,10 +49,13 @@ class Supervisor:
         Of the run.
     on_event : Callable
         Called with every event of the driver, and with None-like ``tick`` events in between.
+    lock : RunLock or None
+        The right to run in the directory; its loss ends the run.
     """
 
     settings: RunSettings
     on_event: OnEvent
+    lock: RunLock | None = None
     _n_interrupts: int = 0
     _n_forwarded: int = 0
     _n_done: int = field(default=-1)
@@ -91,7 +98,7 @@ class Supervisor:
 
     @property
     def _log_path(self) -> Path:
-        return Path(self.settings.directory) / "driver.log"
+        return log_path(Location.parse(self.settings.directory))
 
     def _run_driver(self) -> tuple[int, bool]:
         """Run one driver; returns its exit code and whether that is the run's."""
@@ -137,6 +144,7 @@ class Supervisor:
         with os.fdopen(read_end, "rb", buffering=0) as stream:
             while True:
                 self._forward_interrupts(child)
+                self._require_lock(child)
                 if select.select([stream], [], [], 0.1)[0]:
                     data = stream.read(1 << 16)
                     if not data:
@@ -151,6 +159,16 @@ class Supervisor:
                     return
                 else:
                     yield {"event": "tick"}
+
+    def _require_lock(self, child: subprocess.Popen[bytes]) -> None:
+        """End the run if another has taken over its directory."""
+        try:
+            if self.lock is not None:
+                self.lock.require_held()
+        except DirectoryBusyError:
+            child.kill()
+            child.wait()
+            raise
 
     def _forward_interrupts(self, child: subprocess.Popen[bytes]) -> None:
         while self._n_forwarded < self._n_interrupts:

@@ -12,6 +12,7 @@ from farm.generation import Plan, open_or_generate
 from farm.outcome import OUTCOME_SCHEMA
 from farm.store.directory import SweepDirectory
 from farm.store.journal import JournalWriter
+from farm.store.local_files import LocalFiles
 from farm.store.results import ResultMeta
 from sweeps.axis import Axis
 from sweeps.space import Feature, Rule, Sweep
@@ -124,7 +125,7 @@ def commit(
 
 def journal_incidents(path: Path) -> None:
     """Write an incident of each common kind."""
-    writer = JournalWriter(path, "sim-0")
+    writer = JournalWriter(LocalFiles(path), "sim-0")
     writer.append(
         "hang",
         card="sim:0",

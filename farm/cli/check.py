@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from farm.cli.options import JsonOption
+from farm.cli.places import DirectoryArgument
 from farm.errors import DamagedStoreError
 
 
 def check(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Sweep directory.")],
+    directory: DirectoryArgument,
     repair: Annotated[
         bool,
         typer.Option(

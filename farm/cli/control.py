@@ -8,20 +8,20 @@ is at work; 75 it has not answered yet, and the request stands.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from farm.cli.options import JsonOption
+from farm.cli.places import DirectoryArgument
 from farm.errors import UsageError
 from farm.run_state import is_busy
 from farm.steering import ANSWER_S, Steering
 from farm.store.control import MAX_CARDS, PAUSE, RESUME, STOP, Request
 from farm.store.directory import SweepDirectory
 from farm.store.live import Snapshot
+from farm.store.location import Location
 
-DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Sweep directory.")]
 AnswerOption = Annotated[
     float, typer.Option("--answer-within", help="How long to wait for the run's answer, s.", min=1)
 ]
@@ -122,7 +122,7 @@ def is_present(card: dict[str, Any]) -> bool:
     return str(card.get("state", "")) not in {"finished", "retired", "lost", "released"}
 
 
-def _steering(directory: Path) -> Steering:
+def _steering(directory: Location) -> Steering:
     return Steering(SweepDirectory.open(directory).files)
 
 

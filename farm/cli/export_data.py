@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.cli.options import JsonOption
+from farm.cli.places import DirectoryArgument
 from farm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ FOLDERS = ("tt-metal-vectors", "tt-metal-results", "reshard-results")
 
 
 def export(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Sweep directory.")],
+    directory: DirectoryArgument,
     kind: Annotated[
         str,
         typer.Option(

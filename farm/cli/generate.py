@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +22,7 @@ from farm.cli.options import (
     generation_progress,
     judging_progress,
 )
+from farm.cli.places import out_option
 from farm.cli.tt_metal import (
     Choice,
     ModuleOption,
@@ -32,12 +32,14 @@ from farm.cli.tt_metal import (
     targets,
 )
 from farm.generation import Plan, open_or_generate
+from farm.store.location import Location
 
 
 def generate(
     sweep: SweepArgument = None,
     out: Annotated[
-        Path | None, typer.Option(help="Sweep directory; default: ./SWEEP-sweep.")
+        Location | None,
+        out_option("Sweep directory, a path or s3://BUCKET/PREFIX; default: ./SWEEP-sweep."),
     ] = None,
     limit: LimitOption = [],  # noqa: B006 - typer needs a list
     repeats: RepeatsOption = None,
@@ -65,18 +67,16 @@ def generate(
     """
     choice = Choice(sweep, tt_metal_root, module, suite, timeout_scan)
     for target in targets(choice, out, limit, repeats, timeout, chunk):
-        clean_if_asked(target.path, force_clean, yes)
-        _generate(target.path, replace(target.plan, stores_ids=not derive_ids), as_json)
+        clean_if_asked(target.place, force_clean, yes)
+        _generate(target.place, replace(target.plan, stores_ids=not derive_ids), as_json)
 
 
-def _generate(path: Path, plan: Plan, as_json: bool) -> None:
-    from farm.store.directory import run_lock
-
+def _generate(path: Location, plan: Plan, as_json: bool) -> None:
     began_s = time.monotonic()
     directory = open_or_generate(
         path, plan, on_progress=generation_progress(), on_judged=judging_progress()
     )
-    with run_lock(path):
+    with directory.files.lock():
         directory.files.sweep_temporaries()
     manifest = directory.manifest
     n_candidates = sum(int(suite["n_candidates"]) for suite in manifest.suites)

@@ -15,7 +15,9 @@ from farm.cli.options import (
     TimeoutOption,
     bytes_progress,
 )
+from farm.cli.places import out_option
 from farm.errors import UsageError
+from farm.store.location import Location
 
 if TYPE_CHECKING:
     from farm.interchange.result_import import Imported
@@ -27,7 +29,7 @@ PathsArgument = Annotated[
     list[Path],
     typer.Argument(metavar="PATH...", help="JSON files, and folders of them.", show_default=False),
 ]
-OutOption = Annotated[Path, typer.Option("--out", help="Sweep directory.", show_default=False)]
+OutOption = Annotated[Location, out_option("Sweep directory, a path or s3://BUCKET/PREFIX.")]
 ImportedRootOption = Annotated[
     Path | None,
     typer.Option(
@@ -114,10 +116,9 @@ def results(
     from farm.interchange.result_import import import_results
     from farm.interchange.vector_import import VectorImport
     from farm.interchange.vector_keys import all_digests
-    from farm.store.directory import SweepDirectory, run_lock
-    from farm.store.manifest import FILE_NAME
+    from farm.store.directory import SweepDirectory, holds_sweep
 
-    if not vectors_at and not (out / FILE_NAME).exists():
+    if not vectors_at and not holds_sweep(out):
         raise UsageError(f"{out} holds no sweep yet: give the vector files by --vectors PATH")
     if chunk and not vectors_at:
         raise UsageError(f"{out} holds a sweep already: --chunk cannot change it")
@@ -136,18 +137,18 @@ def results(
         directory = SweepDirectory.open(out)
         found = result_survey.survey(inputs, all_digests(directory), progress)
         _warn([str(finding) for finding in found.findings()], strict)
-    with run_lock(out):
+    with directory.files.lock():
         directory.files.sweep_temporaries()
         done = import_results(directory, found, leave_open, progress)
     _say_results(directory, found, done, as_json)
 
 
-def _require_place(out: Path) -> None:
+def _require_place(out: Location) -> None:
     """Refuse a place that cannot take a sweep before gigabytes are read."""
     from farm.generation import require_usable
-    from farm.store.manifest import FILE_NAME
+    from farm.store.directory import holds_sweep
 
-    if not (out / FILE_NAME).exists():
+    if not holds_sweep(out):
         require_usable(out)
 
 
@@ -175,7 +176,7 @@ def _say_vectors(
     n_invalid = sum(n for n, _ in found.n_by_suite.values()) - manifest.n_vectors
     if as_json:
         facts = {
-            "directory": str(directory.path),
+            "directory": str(directory.location),
             "sweep": manifest.sweep,
             "generation": found.first.generation,
             "n_files": len(found.files),
@@ -189,11 +190,11 @@ def _say_vectors(
     invalid = f", {n_invalid:,} more are marked INVALID" if n_invalid else ""
     typer.echo(
         f"{manifest.sweep}: {manifest.n_vectors:,} vectors in {len(manifest.suites):,} suites of "
-        f"{len(found.files):,} files{invalid}, in {directory.path}"
+        f"{len(found.files):,} files{invalid}, in {directory.location}"
     )
     can_run = manifest.source.partition(":")[2]
-    action = f"farm run {directory.path}, or " if can_run else ""
-    typer.echo(f"next: {action}farm import results PATH --out {directory.path}")
+    action = f"farm run {directory.location}, or " if can_run else ""
+    typer.echo(f"next: {action}farm import results PATH --out {directory.location}")
 
 
 def _say_results(
@@ -202,7 +203,7 @@ def _say_results(
     manifest = directory.manifest
     if as_json:
         facts = {
-            "directory": str(directory.path),
+            "directory": str(directory.location),
             "sweep": manifest.sweep,
             "generation": found.generation,
             "n_files": len(found.files),
@@ -218,15 +219,15 @@ def _say_results(
         return
     typer.echo(
         f"{manifest.sweep}: {len(found):,} results of {len(found.files):,} files; "
-        f"{done.n_committed:,} of {manifest.n_vectors:,} vectors committed, in {directory.path}"
+        f"{done.n_committed:,} of {manifest.n_vectors:,} vectors committed, in {directory.location}"
     )
     for status, n in sorted(done.counts.items(), key=lambda item: -item[1]):
         typer.echo(f"  {n:>12,}  {status}")
     if done.n_earlier:
         typer.echo(f"  {done.n_earlier:>12,}  had been committed before, and stay as they were")
     if done.n_open:
-        typer.echo(f"  {done.n_open:>12,}  stay open; farm run {directory.path} measures them")
-    typer.echo(f"next: farm fit {directory.path} --over size-means")
+        typer.echo(f"  {done.n_open:>12,}  stay open; farm run {directory.location} measures them")
+    typer.echo(f"next: farm fit {directory.location} --over size-means")
 
 
 def register(farm: typer.Typer) -> None:

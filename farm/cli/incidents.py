@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from farm.cli.options import JsonOption
+from farm.cli.places import DirectoryArgument
 from farm.run_state import describe_incident
 from farm.store.directory import SweepDirectory
 from farm.store.journal import is_incident
 
 
 def incidents(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Sweep directory.")],
+    directory: DirectoryArgument,
     kind: Annotated[
         str | None, typer.Option(help="Only records of this kind, such as hang or crash.")
     ] = None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,8 +11,9 @@ import typer
 from farm.catalog import load_sweep, resolve_source
 from farm.errors import UsageError
 from farm.generation import Plan, overridden, plan_of
-from farm.store.directory import OWN_ENTRIES, SweepDirectory, remove_sweep
-from farm.store.files import StoreAccess
+from farm.store.directory import OWN_ENTRIES, SweepDirectory, holds_sweep, remove_sweep
+from farm.store.files import open_files
+from farm.store.location import Location
 from farm.store.manifest import FILE_NAME
 from sweeps.limits import limited
 
@@ -62,7 +62,7 @@ def make_plan(
     repeats: int | None,
     timeout_s: float | None,
     chunk_rows: int | None,
-) -> tuple[Plan, Path | None]:
+) -> tuple[Plan, Location | None]:
     """Turn arguments into a plan.
 
     Returns
@@ -75,19 +75,19 @@ def make_plan(
     UsageError
         If the sweep is unknown, or a directory is given with options that only a new sweep has.
     """
-    if (Path(sweep) / FILE_NAME).exists():
+    if holds_sweep(sweep):
         manifest = SweepDirectory.open(sweep).manifest
         if limits or repeats or chunk_rows:
             raise UsageError(
                 f"{sweep} holds a generated sweep; --limit, --repeats and --chunk cannot change it"
             )
-        return plan_of(manifest, timeout_s), Path(sweep)
+        return plan_of(manifest, timeout_s), Location.parse(sweep)
     source = resolve_source(sweep)
     declared = limited(load_sweep(source), limits)
     return Plan(overridden(declared, repeats, timeout_s, chunk_rows), source, tuple(limits)), None
 
 
-def clean_if_asked(path: Path, is_forced: bool, is_sure: bool) -> None:
+def clean_if_asked(place: Location, is_forced: bool, is_sure: bool) -> None:
     """Remove an existing sweep for ``--force-clean``, after asking.
 
     Raises
@@ -95,19 +95,18 @@ def clean_if_asked(path: Path, is_forced: bool, is_sure: bool) -> None:
     UsageError
         If the directory is not a sweep's.
     """
-    if not is_forced or not path.exists():
+    if not is_forced:
         return
-    with StoreAccess("read", path):
-        names = {entry.name for entry in path.iterdir()}
+    names = set(open_files(place).entries())
     if not names:
         return
     if not names & {FILE_NAME, "vectors"}:
-        raise UsageError(f"--force-clean: {path} is no sweep directory; nothing was deleted")
+        raise UsageError(f"--force-clean: {place} is no sweep directory; nothing was deleted")
     kept = sorted(names - set(OWN_ENTRIES))
     if not is_sure:
         also = f" ({', '.join(kept)} will stay)" if kept else ""
-        typer.confirm(f"Delete the sweep in {path} with all its results{also}?", abort=True)
-    remove_sweep(path)
+        typer.confirm(f"Delete the sweep in {place} with all its results{also}?", abort=True)
+    remove_sweep(place)
 
 
 def generation_progress() -> Callable[[int, int], None]:

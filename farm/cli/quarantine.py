@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from farm.cli.options import JsonOption, YesOption
+from farm.cli.places import DirectoryArgument
 
-DirectoryArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Sweep directory.")]
 VectorsArgument = Annotated[
     list[str] | None,
     typer.Argument(
@@ -82,7 +82,7 @@ def export(
     """
     from farm import quarantine
     from farm.store.directory import SweepDirectory
-    from farm.store.files import StoreAccess
+    from farm.store.disk_access import StoreAccess
 
     known = SweepDirectory.open(directory)
     (poison, *_) = quarantine.chosen(known, [vector])

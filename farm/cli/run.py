@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +18,7 @@ from farm.cli.options import (
     YesOption,
     clean_if_asked,
 )
+from farm.cli.places import out_option
 from farm.cli.running import (
     device_arguments,
     new_run_id,
@@ -37,6 +37,7 @@ from farm.cli.tt_metal import (
 )
 from farm.errors import UsageError
 from farm.settings import RunSettings
+from farm.store.location import Location
 
 _CLUSTER = "Cards of a cluster"
 FIT_CONVENTIONS = ("vectors", "size-means")
@@ -45,8 +46,11 @@ FIT_CONVENTIONS = ("vectors", "size-means")
 def run(
     sweep: SweepArgument = None,
     out: Annotated[
-        Path | None,
-        typer.Option(help="Sweep directory; default: ./SWEEP-sweep. It is resumed if it exists."),
+        Location | None,
+        out_option(
+            "Sweep directory, a path or s3://BUCKET/PREFIX; default: ./SWEEP-sweep. It is resumed "
+            "if it exists."
+        ),
     ] = None,
     device: Annotated[
         str,
@@ -167,10 +171,10 @@ def run(
         require_runnable(target.plan, cards.example)
 
     def run_target(target: Target) -> int:
-        path = target.path
-        clean_if_asked(path, force_clean, yes)
+        place = target.place
+        clean_if_asked(place, force_clean, yes)
         settings = RunSettings(
-            directory=str(path.resolve()),
+            directory=str(place.absolute()),
             run_id=new_run_id(),
             slots=cards.slots,
             fit_over=fit_over,
@@ -191,9 +195,9 @@ def run(
             wait_cards_s=wait_cards,
             allows_open_cluster=insecure,
         )
-        again = ["farm", "run", str(path), *device_arguments(device, device_option)]
+        again = ["farm", "run", str(place), *device_arguments(device, device_option)]
         again += cluster_arguments(address, max_cards, require, insecure)
-        return run_plan(target.plan, path, settings, device, as_json, again)
+        return run_plan(target.plan, place, settings, device, as_json, again)
 
     return run_each(found, run_target)
 

@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import typer
 
@@ -21,7 +20,9 @@ from farm.live_writer import LiveWriter, end_of
 from farm.progress import JsonView, PlainView, TerminalView, View
 from farm.run_state import RunState, describe_incident
 from farm.settings import RunSettings
-from farm.store.directory import SweepDirectory, run_lock
+from farm.store.directory import SweepDirectory, holds_sweep
+from farm.store.files import RunLock
+from farm.store.location import Location, LocationLike
 from farm.supervisor import EXIT_INTERRUPTED, EXIT_STOPPED, Supervisor
 
 
@@ -37,7 +38,7 @@ def device_arguments(device: str, device_options: Sequence[str]) -> list[str]:
 
 def run_plan(
     plan: Plan,
-    path: Path,
+    place: LocationLike,
     settings: RunSettings,
     device: str,
     as_json: bool,
@@ -49,7 +50,7 @@ def run_plan(
     ----------
     plan : Plan
         What the directory holds or is to hold.
-    path : Path
+    place : str, Path or Location
         The sweep directory.
     settings : RunSettings
         Of the run.
@@ -71,12 +72,13 @@ def run_plan(
         If the directory holds something else, is in use or damaged.
     """
     require_runnable(plan, settings.example_slot)
-    is_new = not (path / "sweep.json").exists()
+    is_new = not holds_sweep(place)
     directory = open_or_generate(
-        path, plan, on_progress=generation_progress(), on_judged=judging_progress()
+        place, plan, on_progress=generation_progress(), on_judged=judging_progress()
     )
     require_same_device(directory, settings.example_slot)
-    with run_lock(path):
+    path = directory.location
+    with directory.files.lock() as lock:
         directory.files.sweep_temporaries()
         n_chunks, n_committed = len(directory.chunks()), len(directory.committed())
         if not as_json:
@@ -87,10 +89,10 @@ def run_plan(
             )
         if n_committed == n_chunks:
             return _fit_only(settings, path, as_json)
-        return _supervise(settings, directory, device, as_json, shlex.join(again))
+        return _supervise(settings, directory, device, as_json, shlex.join(again), lock)
 
 
-def _fit_only(settings: RunSettings, path: Path, as_json: bool) -> int:
+def _fit_only(settings: RunSettings, path: Location, as_json: bool) -> int:
     """Refresh the models of a sweep with nothing left to measure: no Ray is needed."""
     fitter = plugins.load(plugins.ANALYSIS, "linear")
     tables = [fitter(settings.directory, settings.fit_over).fits()]
@@ -105,9 +107,14 @@ def _fit_only(settings: RunSettings, path: Path, as_json: bool) -> int:
 
 
 def _supervise(
-    settings: RunSettings, directory: SweepDirectory, device: str, as_json: bool, again: str
+    settings: RunSettings,
+    directory: SweepDirectory,
+    device: str,
+    as_json: bool,
+    again: str,
+    lock: RunLock,
 ) -> int:
-    state, path = RunState(), directory.path
+    state, path = RunState(), directory.location
     view = _view(as_json)
     live = LiveWriter(directory.files, settings.run_id, directory.manifest.sweep, device)
 
@@ -119,7 +126,7 @@ def _supervise(
     exit_code = EXIT_STOPPED
     try:
         with view:
-            exit_code = Supervisor(settings, on_event).run()
+            exit_code = Supervisor(settings, on_event, lock).run()
     finally:
         live.end(state, end_of(exit_code, state))
     if as_json:
@@ -143,7 +150,7 @@ def _supervise(
     return exit_code
 
 
-def _print_models(summary: dict[str, object], path: Path) -> None:
+def _print_models(summary: dict[str, object], path: Location) -> None:
     median = summary.get("median_r2")
     quality = f", median R² {median:.4f}" if isinstance(median, float) else ""
     typer.echo(
@@ -209,7 +216,7 @@ def require_same_device(directory: SweepDirectory, slot: CardSlot) -> None:
     known = info.get("kind", slot.kind)
     if known != slot.kind:
         raise DifferentSweepError(
-            f"{directory.path} holds results of device kind {known!r}, not {slot.kind!r}; one "
+            f"{directory.location} holds results of device kind {known!r}, not {slot.kind!r}; one "
             f"sweep directory holds one kind. Use --device {known}, or another --out"
         )
     kind, details = registry.kind(slot.kind), info.get("details", {})
@@ -217,7 +224,7 @@ def require_same_device(directory: SweepDirectory, slot: CardSlot) -> None:
     for name, value in settled.items():
         if details.get(name, value) != value:
             raise DifferentSweepError(
-                f"{directory.path} holds results with {name}={details[name]}, not {value}; what "
-                f"one sweep directory holds was measured alike. Give the same device options as "
-                f"before, or another --out"
+                f"{directory.location} holds results with {name}={details[name]}, not {value}; "
+                f"what one sweep directory holds was measured alike. Give the same device options "
+                f"as before, or another --out"
             )

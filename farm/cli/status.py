@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from farm.cli.options import JsonOption
+from farm.cli.places import DirectoryArgument
 from farm.run_state import describe_incident
 from farm.store.directory import SweepDirectory
 from farm.store.journal import is_incident
 from farm.store.live import EVERY_S, Liveness, Watch, read_live
+from farm.store.location import Location
 from farm.store.overview import overview
 
 _N_INCIDENTS_SHOWN = 10
 
 
 def status(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Sweep directory.")],
+    directory: DirectoryArgument,
     watch: Annotated[
         bool,
         typer.Option("--watch", "-w", help="Show the run at work, until Ctrl-C."),
@@ -49,7 +50,7 @@ def status(
     return 0
 
 
-def _say_state(opened: SweepDirectory, directory: Path, as_json: bool) -> None:
+def _say_state(opened: SweepDirectory, directory: Location, as_json: bool) -> None:
     facts = overview(opened)
     if as_json:
         typer.echo(json.dumps(facts.as_json()))

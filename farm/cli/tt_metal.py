@@ -13,6 +13,7 @@ import typer
 from farm.cli.options import make_plan
 from farm.errors import UsageError
 from farm.generation import Plan
+from farm.store.location import Location
 from farm.tt_metal.import_roots import module_file, module_names
 from farm.tt_metal.source import format_source
 from farm.tt_metal.timeout import scanned_timeout_s
@@ -86,12 +87,12 @@ class Target:
     """A plan and the directory it is for."""
 
     plan: Plan
-    path: Path
+    place: Location
 
 
 def targets(
     choice: Choice,
-    out: Path | None,
+    out: Location | None,
     limits: list[str],
     repeats: int | None,
     timeout_s: float | None,
@@ -107,7 +108,7 @@ def targets(
     if not choice.modules:
         sweep = _required_sweep(choice)
         plan, existing = make_plan(sweep, limits, repeats, timeout_s, chunk_rows)
-        return [Target(plan, existing or out or _default_path(plan))]
+        return [Target(plan, existing or out or _default_place(plan))]
     root = _required_root(choice)
     if choice.suites:
         limits = [f"suite={','.join(choice.suites)}", *limits]
@@ -117,7 +118,7 @@ def targets(
         source = format_source(root, name)
         plan, _ = make_plan(source, limits, repeats, timeout_s or scanned_s, chunk_rows)
         is_one = len(choice.modules) == 1
-        return Target(plan, (out if is_one else out / name) if out else _default_path(plan))
+        return Target(plan, (out if is_one else out / name) if out else _default_place(plan))
 
     for name in choice.modules:
         module_file(root, name)
@@ -134,8 +135,8 @@ def run_each(targets: list[Target], run: Callable[[Target], int]) -> int:
     return 0
 
 
-def _default_path(plan: Plan) -> Path:
-    return Path(f"{plan.sweep.name}-sweep")
+def _default_place(plan: Plan) -> Location:
+    return Location.parse(f"{plan.sweep.name}-sweep")
 
 
 def _required_sweep(choice: Choice) -> str:

@@ -103,8 +103,7 @@ class ChunkTables:
         chunk_id, start, stop = run
         self._open(chunk_id)
         if self._measured is None:
-            outcomes = self._directory.outcomes(chunk_id)
-            meta = self._directory.result_meta(chunk_id)
+            outcomes, meta = self._directory.result(chunk_id)
             self._measured = Rows(self._vectors, outcomes, meta)
         found = self._measured
         return Rows(

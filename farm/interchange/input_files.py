@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farm.errors import UsageError
-from farm.store.files import StoreAccess
+from farm.store.disk_access import StoreAccess
 
 NOT_RECORDS = ("generation_manifest.json", "export_manifest.json")
 """Files of tt-metal that list vector files."""

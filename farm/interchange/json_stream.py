@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from farm.errors import FormatError
-from farm.store.files import StoreAccess
+from farm.store.disk_access import StoreAccess
 
 _PIECE_BYTES = 1 << 20
 _MOST_RECORD_CHARACTERS = 1 << 26

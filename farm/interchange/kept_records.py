@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from farm.interchange.record_table import FileFacts, Piece, pieces, records
+from farm.store.files import Files
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class KeptFile:
             yield record
 
 
-def kept_files(root: Path, kind: str) -> Iterator[KeptFile]:
+def kept_files(files: Files, kind: str) -> Iterator[KeptFile]:
     """Yield the imported files of a kind, in order.
 
     Raises
@@ -41,17 +41,17 @@ def kept_files(root: Path, kind: str) -> Iterator[KeptFile]:
     DamagedStoreError
         If a piece is damaged.
     """
-    for one in pieces(root, kind):
-        every = _records(one)
+    for one in pieces(files, kind):
+        every = _records(files, one)
         for facts in one[0].files:
             yield KeptFile(facts, one[0].generation, every)
 
 
-def generations(root: Path, kind: str) -> set[str]:
+def generations(files: Files, kind: str) -> set[str]:
     """Return which generations the imported files of a kind were written by."""
-    return {one[0].generation for one in pieces(root, kind)}
+    return {one[0].generation for one in pieces(files, kind)}
 
 
-def _records(one: list[Piece]) -> Iterator[tuple[str, Any]]:
+def _records(files: Files, one: list[Piece]) -> Iterator[tuple[str, Any]]:
     for piece in one:
-        yield from records(piece.path)
+        yield from records(files, piece.name)

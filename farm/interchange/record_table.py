@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from itertools import groupby
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -38,7 +38,9 @@ import pyarrow.parquet as pq
 from farm.errors import DamagedStoreError
 from farm.interchange.json_stream import JsonStyle
 from farm.store.checksum import sealed, unsealed
-from farm.store.files import Files, StoreAccess
+from farm.store.disk_access import StoreAccess
+from farm.store.files import Files
+from farm.store.parquet_tail import schema_of
 
 FOLDER = "foreign"
 PIECE_ROWS = 1 << 13
@@ -285,7 +287,7 @@ def _layout_of(text: str) -> tuple[Path_, ...]:
 class Piece:
     """One file of records."""
 
-    path: Path
+    name: str
     kind: str
     generation: str
     number: int
@@ -293,7 +295,7 @@ class Piece:
     files: tuple[FileFacts, ...]
 
 
-def pieces(root: Path, kind: str) -> list[list[Piece]]:
+def pieces(files: Files, kind: str) -> list[list[Piece]]:
     """Find the imports of a sweep directory that were finished, and their pieces in order.
 
     Raises
@@ -301,38 +303,39 @@ def pieces(root: Path, kind: str) -> list[list[Piece]]:
     DamagedStoreError
         If a piece is damaged.
     """
-    found = sorted((root / FOLDER / kind).glob("*.parquet"))
+    names = [name for name in files.names_in(f"{FOLDER}/{kind}") if name.endswith(".parquet")]
+    found = files.each(lambda name: _piece(files, name), names)
     imports = [
-        [_piece(path) for path in paths]
-        for _, paths in groupby(found, key=lambda path: path.stem.rpartition("-")[0])
+        list(one)
+        for _, one in groupby(found, key=lambda p: PurePosixPath(p.name).stem.rpartition("-")[0])
     ]
     return [one for one in imports if len(one) == one[0].n_pieces]
 
 
-def _piece(path: Path) -> Piece:
+def _piece(files: Files, name: str) -> Piece:
     try:
-        with StoreAccess("read", path):
-            footer = unsealed(json.loads(pq.read_schema(path).metadata[_FOOTER_KEY]))
-        files = tuple(
+        footer = unsealed(json.loads(schema_of(files, name).metadata[_FOOTER_KEY]))
+        facts = tuple(
             FileFacts(
                 **{**file, "style": JsonStyle(**file["style"]), "suites": tuple(file["suites"])}
             )
             for file in footer["files"]
         )
         numbers = footer["number"], footer["n_pieces"]
-        return Piece(path, footer["kind"], footer["generation"], *numbers, files)
+        return Piece(name, footer["kind"], footer["generation"], *numbers, facts)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise damaged(path, error) from error
+        raise damaged(files, name, error) from error
 
 
-def damaged(path: Path, error: Exception) -> DamagedStoreError:
+def damaged(files: Files, name: str, error: Exception) -> DamagedStoreError:
     """Say that a piece cannot be read."""
     return DamagedStoreError(
-        f"{path} is damaged: {error}. Import the files again into another directory"
+        f"{files.location / name} is damaged: {error}. Import the files again into another "
+        f"directory"
     )
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_table(files: Files, name: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a piece, or some of its columns; those it lacks are left out.
 
     Raises
@@ -341,17 +344,20 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         If it is damaged.
     """
     try:
-        with StoreAccess("read", path), pq.ParquetFile(path, page_checksum_verification=True) as f:
+        with (
+            StoreAccess("read", files.location / name),
+            pq.ParquetFile(files.parquet_source(name), page_checksum_verification=True) as f,
+        ):
             names = f.schema_arrow.names
             wanted = None if columns is None else [name for name in columns if name in names]
             return f.read(columns=wanted, use_threads=False)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise damaged(path, error) from error
+        raise damaged(files, name, error) from error
 
 
-def records(path: Path) -> Iterator[tuple[str, Any]]:
+def records(files: Files, piece: str) -> Iterator[tuple[str, Any]]:
     """Yield the records of a piece, each with the name of its file."""
-    table = read_table(path)
+    table = read_table(files, piece)
     readers: dict[str, Callable[[Any], Any]] = {
         f.name: json.loads for f in table.schema if f.metadata
     }

@@ -114,9 +114,9 @@ def export_results(
     committed = directory.committed()
     chunks = [chunk.chunk_id for chunk in directory.chunks() if chunk.chunk_id in committed]
     if not chunks:
-        raise UsageError(f"{directory.path} has no results yet; run it first")
+        raise UsageError(f"{directory.location} has no results yet; run it first")
     if _is_all_imported(directory, chunks, generation):
-        for file in kept_files(directory.path, RESULTS):
+        for file in kept_files(directory.files, RESULTS):
             style = file.facts.style
             text = array_text(file.records(), style)
             yield write_text(folder, file.facts.name, _ended(text, style), file.facts)
@@ -140,8 +140,8 @@ def _ended(text: Iterator[str], style: JsonStyle) -> Iterator[str]:
 
 
 def _is_all_imported(directory: SweepDirectory, chunks: list[str], generation: str) -> bool:
-    return generations(directory.path, RESULTS) == {generation} and all(
-        directory.result_meta(chunk_id).card == CARD for chunk_id in chunks
+    return generations(directory.files, RESULTS) == {generation} and all(
+        meta.card == CARD for meta in directory.result_metas(chunks)
     )
 
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from farm.outcome import OUTCOME_SCHEMA
 from farm.store.directory import SweepDirectory
-from farm.store.files import new_file
+from farm.store.disk_access import new_file
 from farm.store.results import ResultMeta
 
 _OUTCOMES = ("status", "mean_ns", "std_ns", "min_ns", "median_ns")
@@ -38,11 +38,12 @@ def tables(directory: SweepDirectory) -> Iterator[pa.Table]:
         If a file of the directory is damaged.
     """
     committed = directory.committed()
+    wanted = [c.chunk_id for c in directory.chunks() if c.chunk_id in committed]
+    results = directory.results(wanted)
     for chunk in directory.chunks():
         vectors = directory.vectors(chunk.chunk_id)
         if chunk.chunk_id in committed:
-            outcomes = directory.outcomes(chunk.chunk_id)
-            meta = directory.result_meta(chunk.chunk_id)
+            outcomes, meta = next(results)
             n_launches = _n_launches(outcomes, meta)
         else:
             outcomes = pa.table({f.name: pa.nulls(chunk.n_rows, f.type) for f in OUTCOME_SCHEMA})

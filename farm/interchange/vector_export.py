@@ -41,7 +41,7 @@ def export_vectors(directory: SweepDirectory, folder: Path) -> Iterator[FileResu
     DamagedStoreError
         If a file of the directory is damaged.
     """
-    kept = list(kept_files(directory.path, VECTORS))
+    kept = list(kept_files(directory.files, VECTORS))
     if kept:
         for file in kept:
             yield write_text(folder, file.facts.name, _kept_text(file), file.facts)

@@ -26,7 +26,8 @@ from farm.interchange.vector_file import VectorFile
 from farm.interchange.vector_parameters import texts_of
 from farm.interchange.vector_survey import VectorSurvey
 from farm.store.directory import SweepDirectory
-from farm.store.files import Files, StoreAccess
+from farm.store.files import Files, open_files
+from farm.store.location import LocationLike
 from farm.store.manifest import FILE_NAME, AxisInfo, Manifest, ShardEntry
 from farm.store.shards import ShardFooter, encode_shard, shard_file
 from farm.tt_metal.module_process import describe_apart
@@ -61,7 +62,7 @@ class VectorImport:
     timeout_s: float | None = None
     chunk_rows: int | None = None
 
-    def write(self, path: Path, progress: ReadProgress | None) -> SweepDirectory:
+    def write(self, place: LocationLike, progress: ReadProgress | None) -> SweepDirectory:
         """Write it, or go on with it.
 
         Raises
@@ -74,19 +75,17 @@ class VectorImport:
         sweep = self._sweep
         declared = declaration(sweep, self.found.first.generation, self.found.files)
         fingerprint = hashlib.sha256(canonical_json(declared)).hexdigest()
-        with StoreAccess("read", path):
-            is_there = (path / FILE_NAME).exists()
-        if is_there:
-            directory = SweepDirectory.open(path)
+        files = open_files(place)
+        if files.exists(FILE_NAME):
+            directory = SweepDirectory.open(files)
             there = directory.manifest
             if there.fingerprint != fingerprint:
                 raise DifferentSweepError(
-                    f"{path} holds another sweep, or one of other files, repeats or chunks "
-                    f"({there.sweep}, {there.n_vectors:,} vectors); choose another --out"
+                    f"{files.location} holds another sweep, or one of other files, repeats or "
+                    f"chunks ({there.sweep}, {there.n_vectors:,} vectors); choose another --out"
                 )
             return directory
-        require_usable(path)
-        files = Files(path)
+        require_usable(files)
         sink = _ShardSink(files, fingerprint, sweep.chunk_rows)
         writer = self._record_writer(files, fingerprint)
         first_index = 0
@@ -99,7 +98,7 @@ class VectorImport:
         writer.close()
         manifest = self._manifest(sweep, declared, fingerprint, sink.entries)
         files.publish(FILE_NAME, manifest.encode())
-        return SweepDirectory.open(path)
+        return SweepDirectory.open(files)
 
     @property
     def _sweep(self) -> Sweep:
@@ -227,10 +226,8 @@ class _ShardSink:
         self._first_index = next_row
 
     def _require_equal(self, file: str, digest: str) -> None:
-        path = self._files.root / file
-        with StoreAccess("read", path):
-            there = hashlib.sha256(path.read_bytes()).hexdigest()
-        if there != digest:
+        if hashlib.sha256(self._files.read(file)).hexdigest() != digest:
             raise DifferentSweepError(
-                f"{path} is of another sweep whose generation was interrupted; choose another --out"
+                f"{self._files.location / file} is of another sweep whose generation was "
+                f"interrupted; choose another --out"
             )

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from farm.interchange.record_table import FileFacts
-from farm.store.files import new_file
+from farm.store.disk_access import new_file
 
 _MOST_PIECES = 1 << 12
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from farm.errors import DamagedStoreError, StoreAccessError
 from farm.store.directory import SweepDirectory
-from farm.store.files import TEMPORARY, StoreAccess
-from farm.store.journal import decode_journal
+from farm.store.files import TEMPORARY, Files
+from farm.store.journal import decode_journal, journal_files
+from farm.store.location import LocationLike
 from farm.store.manifest import FILE_NAME
 from sweeps.vector import vector_ids_of_columns
 
@@ -78,7 +80,7 @@ class CheckResult:
         return {"is_sound": self.is_sound, **asdict(self)}
 
 
-def verify(path: Path) -> CheckResult:
+def verify(place: LocationLike | Files) -> CheckResult:
     """Verify a sweep directory.
 
     Raises
@@ -88,12 +90,12 @@ def verify(path: Path) -> CheckResult:
     DamagedStoreError
         If sweep.json is broken: nothing else can be verified then.
     """
-    directory = SweepDirectory.open(path)
+    directory = SweepDirectory.open(place)
     manifest = directory.manifest
     findings = [
         *_check_shards(directory),
         *_check_results(directory),
-        *_check_journals(path),
+        *_check_journals(directory.files),
         *_check_strangers(directory),
     ]
     return CheckResult(
@@ -109,11 +111,15 @@ def _check_shards(directory: SweepDirectory) -> Iterator[Finding]:
     if sum(entry.rows for entry in manifest.shards) != manifest.n_vectors:
         yield Finding(ERROR, FILE_NAME, "n_vectors is not the sum of the shards' rows")
     damaged: set[int] = set()
+    fetched: set[int] = set()
     for chunk in directory.chunks():
         if chunk.shard in damaged:
             continue
         file = manifest.shards[chunk.shard].file
         try:
+            if chunk.shard not in fetched:
+                directory.verify_shard(chunk.shard)
+                fetched.add(chunk.shard)
             problem = _problem_of_vectors(directory, chunk.chunk_id)
         except (DamagedStoreError, StoreAccessError) as error:
             # One finding says it for all chunks of the shard.
@@ -133,12 +139,19 @@ def _problem_of_vectors(directory: SweepDirectory, chunk_id: str) -> str | None:
 
 
 def _check_results(directory: SweepDirectory) -> Iterator[Finding]:
-    for chunk_id in sorted(directory.committed()):
-        file = directory.chunk(chunk_id).result_file
+    committed = sorted(directory.committed())
+
+    def outcomes_of(chunk_id: str) -> pa.Table | str:
         try:
-            outcomes = directory.outcomes(chunk_id)
+            return directory.outcomes(chunk_id)
         except (DamagedStoreError, StoreAccessError) as error:
-            yield Finding(ERROR, file, str(error))
+            return str(error)
+
+    found = directory.files.each(outcomes_of, committed)
+    for chunk_id, outcomes in zip(committed, found, strict=True):
+        file = directory.chunk(chunk_id).result_file
+        if isinstance(outcomes, str):
+            yield Finding(ERROR, file, outcomes)
             continue
         try:
             ids = directory.vectors(chunk_id)["vector_id"].to_pylist()
@@ -154,11 +167,10 @@ def _check_results(directory: SweepDirectory) -> Iterator[Finding]:
             yield Finding(ERROR, file, "an outcome has neither a measurement nor a reason, or both")
 
 
-def _check_journals(root: Path) -> Iterator[Finding]:
-    for path in sorted((root / "journal").glob("*.jsonl")):
-        with StoreAccess("read", path):
-            content = decode_journal(path.read_bytes())
-        name = str(path.relative_to(root))
+def _check_journals(files: Files) -> Iterator[Finding]:
+    names = journal_files(files)
+    for name, data in zip(names, files.each(files.read, names), strict=True):
+        content = decode_journal(data)
         if content.n_bad:
             yield Finding(ERROR, name, f"{content.n_bad} frames have a wrong checksum")
         if content.is_torn:
@@ -167,10 +179,9 @@ def _check_journals(root: Path) -> Iterator[Finding]:
 
 def _check_strangers(directory: SweepDirectory) -> Iterator[Finding]:
     known = {chunk.result_file for chunk in directory.chunks()}
-    for path in sorted((directory.path / "results").glob("*/*")):
-        name = str(path.relative_to(directory.path))
+    for name in directory.files.names_in("results"):
         if name not in known:
             yield Finding(NOTE, name, "no chunk of this sweep has such a result; it is ignored")
-    n_temporary = sum(1 for _ in (directory.path / TEMPORARY).glob("*"))
+    n_temporary = len(directory.files.names_in(TEMPORARY))
     if n_temporary:
         yield Finding(NOTE, TEMPORARY, f"{n_temporary} files of writers that died, or are at work")

@@ -223,12 +223,13 @@ def read_control(files: Files) -> ControlFile:
     StoreAccessError
         If the store cannot be reached.
     """
-    if not files.exists(CONTROL_FILE):
+    content = files.read_if_exists(CONTROL_FILE)
+    if content is None:
         return ControlFile()
     try:
-        return ControlFile.decode(files.read(CONTROL_FILE))
+        return ControlFile.decode(content)
     except ValueError as error:
-        logger.warning("%s of %s counts as no request: %s", CONTROL_FILE, files.root, error)
+        logger.warning("%s of %s counts as no request: %s", CONTROL_FILE, files.location, error)
         return ControlFile()
 
 

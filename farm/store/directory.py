@@ -10,9 +10,9 @@
     foreign/                       records of imported files (`farm.interchange.record_table`)
     tmp/                           files being written
     set-aside/                     files that a repair took out of use
-    run.lock                       held (flock) by the run at work
+    run.lock                       held by the run at work: flock, or a lease in a bucket
     run.json                       names the cluster run at work (`farm.cluster.claim`)
-    driver.log                     what the processes of the last run printed
+    driver.log                     what the processes of the last run printed (folders only)
     live.json                      what the run at work looks like (`farm.store.live`)
     control.json                   what people ask of it (`farm.store.control`)
 
@@ -22,20 +22,19 @@ The commit point of a chunk is the appearance of its file under ``results/``.  E
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from farm.chunk import Chunk
-from farm.errors import DamagedStoreError, DirectoryBusyError, StoreAccessError
+from farm.errors import DamagedStoreError, StoreAccessError
 from farm.store import journal, results, shards
-from farm.store.files import Files, StoreAccess
+from farm.store.files import Files, RunLock, open_files
+from farm.store.journal import JournalWriter
+from farm.store.location import Location, LocationLike
 from farm.store.manifest import FILE_NAME, Manifest
 from farm.store.results import ResultMeta
 from sweeps.generate import VECTOR_ID_FIELD
@@ -61,54 +60,62 @@ OWN_ENTRIES = (
 
 
 class SweepDirectory:
-    """Reads and commits to the directory of a generated sweep.
+    """Reads and commits to the directory of a generated sweep, wherever that is.
 
     Parameters
     ----------
-    path : Path
-        The directory.
+    files : Files
+        Its files.
     manifest : Manifest
         Its sweep.json.
-    files : Files or None
-        How it writes; for fault injection.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, files: Files | None = None) -> None:
-        self.path = path
+    def __init__(self, files: Files, manifest: Manifest) -> None:
+        self.files = files
         self.manifest = manifest
-        self.files = files or Files(path)
         self._chunks = {chunk.chunk_id: chunk for chunk in manifest.chunks()}
         self._verified_shards: set[int] = set()
         self._by_result_file = {c.result_file: c.chunk_id for c in self._chunks.values()}
 
     @staticmethod
-    def open(path: str | Path, files: Files | None = None) -> SweepDirectory:
+    def open(place: LocationLike | Files) -> SweepDirectory:
         """Open an existing sweep directory.
+
+        Parameters
+        ----------
+        place : str, Path, Location or Files
+            Where it is; its files themselves for fault injection.
 
         Raises
         ------
+        UsageError
+            If that is no location.
         StoreAccessError
-            If there is no generated sweep at `path`, or it cannot be read.
+            If there is no generated sweep, or it cannot be read.
         DamagedStoreError
             If its sweep.json is broken.
         """
-        root = Path(path)
-        manifest_path = root / FILE_NAME
-        with StoreAccess("read", manifest_path):
-            if not root.is_dir():
-                raise StoreAccessError(f"{root} is not a directory; farm run or generate makes one")
-            if not manifest_path.exists():
-                raise StoreAccessError(
-                    f"{root} has no {FILE_NAME}: it is no sweep directory, or its generation was "
-                    f"interrupted (run the same farm command again to go on)"
-                )
-            manifest = Manifest.decode(manifest_path.read_bytes(), str(manifest_path))
-        return SweepDirectory(root, manifest, files)
+        files = place if isinstance(place, Files) else open_files(place)
+        content = files.read_if_exists(FILE_NAME)
+        if content is None:
+            raise _no_sweep(files)
+        return SweepDirectory(files, Manifest.decode(content, str(files.location / FILE_NAME)))
 
     @property
-    def models_path(self) -> Path:
-        """Folder of the fitted models."""
-        return self.path / "models"
+    def location(self) -> Location:
+        """Where it is."""
+        return self.files.location
+
+    @property
+    def path(self) -> Path:
+        """Its folder.
+
+        Raises
+        ------
+        UsageError
+            If it is in a bucket.
+        """
+        return self.location.path
 
     def chunks(self) -> list[Chunk]:
         """All chunks of the sweep in order."""
@@ -126,22 +133,50 @@ class SweepDirectory:
         StoreAccessError
             If the listing fails.
         """
-        folder = self.path / "results"
-        found: set[str] = set()
-        with StoreAccess("list", folder):
-            if folder.is_dir():
-                for entry in os.scandir(folder):
-                    names = os.listdir(entry.path) if entry.is_dir() else []
-                    found.update(f"results/{entry.name}/{name}" for name in names)
-        return {chunk_id for file, chunk_id in self._by_result_file.items() if file in found}
-
-    def shard_path(self, chunk: Chunk) -> Path:
-        """Path of the shard that holds a chunk."""
-        return self.path / self.manifest.shards[chunk.shard].file
+        known = self._by_result_file
+        return {known[name] for name in self.files.names_in("results") if name in known}
 
     def result_path(self, chunk_id: str) -> Path:
-        """Path of a chunk's results, present or not."""
+        """Path of a chunk's results in a folder, present or not.
+
+        Raises
+        ------
+        UsageError
+            If the sweep directory is in a bucket.
+        """
         return self.path / self._chunks[chunk_id].result_file
+
+    def shard_path(self, number: int) -> Path:
+        """Path on this host of a shard, verified at its first use.
+
+        Raises
+        ------
+        DamagedStoreError
+            If it is not, to the byte, the one that was generated.
+        StoreAccessError
+            If it cannot be read.
+        """
+        entry = self.manifest.shards[number]
+        path = self.files.local_copy(entry.file, entry.sha256)
+        if number not in self._verified_shards:
+            shards.require_sha256(path, entry.sha256)
+            self._verified_shards.add(number)
+        return path
+
+    def verify_shard(self, number: int) -> None:
+        """Read a shard anew from where it is stored, copy or not.
+
+        Raises
+        ------
+        DamagedStoreError
+            If it is not the one that was generated.
+        StoreAccessError
+            If it cannot be read.
+        """
+        entry = self.manifest.shards[number]
+        self._verified_shards.discard(number)
+        self.files.local_copy(entry.file, entry.sha256, is_fresh=True)
+        self.shard_path(number)
 
     def vectors(self, chunk_id: str) -> pa.Table:
         """Vectors of a chunk.
@@ -154,14 +189,11 @@ class SweepDirectory:
             If the shard is damaged.
         """
         chunk = self._chunks[chunk_id]
-        if chunk.shard not in self._verified_shards:
-            entry = self.manifest.shards[chunk.shard]
-            shards.require_sha256(self.shard_path(chunk), entry.sha256)
-            self._verified_shards.add(chunk.shard)
-        table = shards.read_chunk(self.shard_path(chunk), chunk.row_group)
+        path = self.shard_path(chunk.shard)
+        table = shards.read_chunk(path, chunk.row_group)
         if table.num_rows != chunk.n_rows:
             raise DamagedStoreError(
-                f"shard {self.shard_path(chunk)} is damaged: chunk {chunk_id} has "
+                f"shard {path} is damaged: chunk {chunk_id} has "
                 f"{table.num_rows} rows, sweep.json says {chunk.n_rows}"
             )
         if "vector_id" not in table.column_names:
@@ -178,18 +210,37 @@ class SweepDirectory:
         DamagedStoreError
             If the file is damaged or belongs to another sweep.
         """
-        path = self.result_path(chunk_id)
-        table, meta = results.read_result(path)
+        return self.result(chunk_id)[0]
+
+    def result(self, chunk_id: str) -> tuple[pa.Table, ResultMeta]:
+        """Outcomes of a committed chunk, and what its footer says.
+
+        Raises
+        ------
+        DamagedStoreError
+            If the file is damaged or belongs to another sweep.
+        """
+        file = self._chunks[chunk_id].result_file
+        table, meta = results.read_result(self.files, file)
         if meta.chunk != chunk_id or meta.fingerprint != self.manifest.fingerprint:
             raise DamagedStoreError(
-                f"result {path} belongs to chunk {meta.chunk} of sweep {meta.fingerprint[:12]}, "
-                f"not to this one. Set it aside with `farm check --repair` and run again"
+                f"result {self.location / file} belongs to chunk {meta.chunk} of sweep "
+                f"{meta.fingerprint[:12]}, not to this one. Set it aside with `farm check "
+                f"--repair` and run again"
             )
-        return table
+        return table, meta
+
+    def results(self, chunk_ids: Iterable[str]) -> Iterator[tuple[pa.Table, ResultMeta]]:
+        """Read `result` of many chunks, in order; several at a time from far away."""
+        return self.files.each(self.result, chunk_ids)
 
     def result_meta(self, chunk_id: str) -> ResultMeta:
         """Footer of a committed chunk."""
-        return results.read_meta(self.result_path(chunk_id))
+        return results.read_meta(self.files, self._chunks[chunk_id].result_file)
+
+    def result_metas(self, chunk_ids: Iterable[str]) -> Iterator[ResultMeta]:
+        """Read `result_meta` of many chunks, in order; several at a time from far away."""
+        return self.files.each(self.result_meta, chunk_ids)
 
     def commit(self, outcomes: pa.Table, meta: ResultMeta) -> bool:
         """Publish the outcomes of a chunk.
@@ -203,14 +254,18 @@ class SweepDirectory:
         Raises
         ------
         StoreAccessError
-            If the disk refuses; the chunk is not committed then.
+            If the store refuses; the chunk is not committed then, as far as can be found out.
         """
         chunk = self._chunks[meta.chunk]
         return self.files.publish(chunk.result_file, results.encode_result(outcomes, meta))
 
     def incidents(self) -> list[dict[str, Any]]:
         """All journalled records by time."""
-        return journal.read_journals(self.path)
+        return journal.read_journals(self.files)
+
+    def journal(self, writer: str) -> JournalWriter:
+        """Open a journal; no other process writes one of that name."""
+        return JournalWriter(self.files, writer)
 
     def set_aside(self, chunk_id: str) -> bool:
         """Move a chunk's results out of the way, so that the chunk is measured anew.
@@ -227,36 +282,39 @@ class SweepDirectory:
         self.files.replace(relative_path, content)
 
 
-@contextmanager
-def run_lock(path: Path) -> Iterator[None]:
-    """Hold the right to run in a directory; released by the kernel when the process ends.
+def _no_sweep(files: Files) -> StoreAccessError:
+    place = files.location
+    if place.is_local and not place.path.is_dir():
+        return StoreAccessError(f"{place} is not a directory; farm run or generate makes one")
+    return StoreAccessError(
+        f"{place} has no {FILE_NAME}: it is no sweep directory, or its generation was "
+        f"interrupted (run the same farm command again to go on)"
+    )
+
+
+def holds_sweep(place: LocationLike) -> bool:
+    """Whether there is a generated sweep.
+
+    Raises
+    ------
+    StoreAccessError
+        If that cannot be found out.
+    """
+    return open_files(place).exists(FILE_NAME)
+
+
+def run_lock(place: LocationLike) -> AbstractContextManager[RunLock]:
+    """Hold the right to run in a directory; see `farm.store.files.Files.lock`.
 
     Raises
     ------
     DirectoryBusyError
         If another run holds it.
     """
-    lock = path / "run.lock"
-    with StoreAccess("lock", lock):
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.read(descriptor, 64).decode(errors="replace").strip()
-            raise DirectoryBusyError(
-                f"another run ({holder or 'unknown process'}) is at work in {path}; wait for it, "
-                f"stop it, or choose another --out"
-            ) from error
-        with StoreAccess("write", lock):
-            os.truncate(descriptor, 0)
-            os.pwrite(descriptor, f"pid {os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
+    return open_files(place).lock()
 
 
-def remove_sweep(path: Path) -> None:
+def remove_sweep(place: LocationLike) -> None:
     """Remove what the farm wrote in a directory, and nothing else.
 
     Raises
@@ -264,10 +322,4 @@ def remove_sweep(path: Path) -> None:
     StoreAccessError
         If a file cannot be removed.
     """
-    for name in OWN_ENTRIES:
-        entry = path / name
-        with StoreAccess("remove", entry):
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink(missing_ok=True)
+    open_files(place).remove(OWN_ENTRIES)

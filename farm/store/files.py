@@ -1,98 +1,101 @@
-"""The only place of the farm that writes, syncs, links and renames.
+"""The one interface to the files of a sweep directory, wherever they are.
 
-Two ways to put a file in place, both atomic and durable on return (`Files.append` serves journals,
-see `farm.store.journal`):
+Two implementations: `farm.store.local_files` for a folder of a file system, which may be shared,
+and `farm.store.object_files` for a prefix of a bucket.  Names are relative, with slashes.
 
-* `Files.publish`: create if absent.  Written under ``tmp/``, fsynced, linked to its name, the
-  folder fsynced.  Whoever links first wins; a published file never changes.
-* `Files.replace`: for caches only.  Written under ``tmp/``, fsynced, renamed over its name.
+What both promise:
 
-``tmp/`` holds only files whose writer died, or is at work; the holder of the run lock empties it.
-The steps are methods of their own, so that a test can die before, half-way through or after each.
+* `Files.publish` creates if absent: of any number of writers exactly one wins, and each knows.
+* `Files.replace` is atomic; it is for caches and views.
+* What was published or appended is durable on return, and never changes.
+* A file is seen whole or not at all, but for the last frame of a journal.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from io import FileIO
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO
+from typing import Any, TypeVar
 
 from farm.errors import StoreAccessError
+from farm.store.location import Location, LocationLike
 
 TEMPORARY = "tmp"
 SET_ASIDE = "set-aside"
 
-_ADVICE = {
-    errno.ENOSPC: "the disk is full: free some space and run the same command again",
-    errno.EDQUOT: "your disk quota is used up: free some space and run the same command again",
-    errno.EACCES: "no permission: choose another directory or change its permissions",
-    errno.EPERM: "not permitted: choose another directory or change its permissions",
-    errno.EROFS: "the file system is read-only: choose another directory",
-    errno.EIO: "the disk reported an I/O error: check it, then run the same command again",
-    errno.ENOENT: "it does not exist (any more)",
-    errno.ENOTDIR: "a part of the path is a file, not a folder",
-    errno.EFBIG: "the file would exceed the file size limit",
-}
+T = TypeVar("T")
+Item = TypeVar("Item")
 
 
-class StoreAccess:
-    """Context that turns an `OSError` into a `StoreAccessError` that says what to do."""
+class Appender(ABC):
+    """A journal file that one process writes."""
 
-    def __init__(self, action: str, path: Path) -> None:
-        self._action, self._path = action, path
+    @abstractmethod
+    def append(self, content: bytes) -> None:
+        """Add whole frames, durably.
 
-    def __enter__(self) -> None:
-        """Begin."""
+        Raises
+        ------
+        StoreAccessError
+            If the store refuses; readers then see the frames whole, torn at the end, or not.
+        """
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Translate."""
-        # Arrow's OSError for a page with a wrong checksum has no number: not the disk's doing.
-        if isinstance(error, OSError) and error.errno is not None:
-            advice = _ADVICE.get(error.errno, error.strerror or str(error))
-            raise StoreAccessError(f"cannot {self._action} {self._path}: {advice}") from error
+    @abstractmethod
+    def close(self) -> None:
+        """End writing."""
 
 
-@contextmanager
-def _removed_on_failure(temporary: Path) -> Iterator[None]:
-    """Remove a temporary file if the disk refuses a step with it."""
-    try:
-        yield
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+class RunLock(ABC):
+    """The right to run in a sweep directory, while it is held."""
+
+    @abstractmethod
+    def require_held(self) -> None:
+        """Check that it was not lost.
+
+        Raises
+        ------
+        DirectoryBusyError
+            If another run has taken it over.
+        """
 
 
-class Files:
-    """Durable writes below one root folder.
+class Files(ABC):
+    """The files of one sweep directory.
 
     Parameters
     ----------
-    root : Path
-        The sweep directory.
+    location : Location
+        Where it is.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    n_at_a_time = 1
+    """How many files are worth reading at the same time."""
 
+    def __init__(self, location: Location) -> None:
+        self.location = location
+
+    @abstractmethod
+    def create(self) -> None:
+        """Make the place itself, where there is something to make.
+
+        Raises
+        ------
+        StoreAccessError
+            If the store refuses.
+        """
+
+    @abstractmethod
     def publish(self, relative: str, content: bytes) -> bool:
         """Create a file if its name is free.
 
         Parameters
         ----------
         relative : str
-            Path below the root.
+            Its name.
         content : bytes
             Everything that the file will hold.
 
@@ -104,28 +107,17 @@ class Files:
         Raises
         ------
         StoreAccessError
-            If the disk refuses; what is visible under the name then, if anything, is whole.
+            If the store refuses; what is visible under the name then, if anything, is whole.
         """
-        final = self.root / relative
-        with StoreAccess("write", final):
-            temporary = self._write_temporary(final.parent, content)
-            with _removed_on_failure(temporary):
-                try:
-                    self.link(temporary, final)
-                    is_first = True
-                except FileExistsError:
-                    is_first = False
-                self.unlink(temporary)
-            self.sync_folder(final.parent)
-        return is_first
 
+    @abstractmethod
     def replace(self, relative: str, content: bytes, *, is_durable: bool = True) -> None:
         """Write a file, whatever was there before; readers see the one or the other, whole.
 
         Parameters
         ----------
         relative : str
-            Path below the root.
+            Its name.
         content : bytes
             Everything that the file will hold.
         is_durable : bool
@@ -134,15 +126,18 @@ class Files:
         Raises
         ------
         StoreAccessError
-            If the disk refuses; the earlier file is untouched then.
+            If the store refuses; the earlier file is untouched then.
         """
-        final = self.root / relative
-        with StoreAccess("write", final):
-            temporary = self._write_temporary(final.parent, content, is_durable=is_durable)
-            with _removed_on_failure(temporary):
-                self.rename(temporary, final)
-            if is_durable:
-                self.sync_folder(final.parent)
+
+    @abstractmethod
+    def read_if_exists(self, relative: str) -> bytes | None:
+        """Content of a file; None if there is none.
+
+        Raises
+        ------
+        StoreAccessError
+            If it cannot be read.
+        """
 
     def read(self, relative: str) -> bytes:
         """Content of a file.
@@ -152,10 +147,24 @@ class Files:
         StoreAccessError
             If it does not exist or cannot be read.
         """
-        path = self.root / relative
-        with StoreAccess("read", path):
-            return path.read_bytes()
+        content = self.read_if_exists(relative)
+        if content is None:
+            raise StoreAccessError(
+                f"cannot read {self.location / relative}: it does not exist (any more)"
+            )
+        return content
 
+    @abstractmethod
+    def read_tail(self, relative: str, n_bytes: int) -> bytes:
+        """Last bytes of a file, or all of it if it is shorter.
+
+        Raises
+        ------
+        StoreAccessError
+            If it does not exist or cannot be read.
+        """
+
+    @abstractmethod
     def exists(self, relative: str) -> bool:
         """Whether there is such a file.
 
@@ -164,10 +173,28 @@ class Files:
         StoreAccessError
             If that cannot be found out.
         """
-        path = self.root / relative
-        with StoreAccess("read", path):
-            return path.exists()
 
+    @abstractmethod
+    def names_in(self, folder: str) -> list[str]:
+        """Names of all files below a folder, at any depth, in order; none if there is no folder.
+
+        Raises
+        ------
+        StoreAccessError
+            If the listing fails.
+        """
+
+    @abstractmethod
+    def entries(self) -> list[str]:
+        """Names of the files and folders at the top, in order; none if there is nothing.
+
+        Raises
+        ------
+        StoreAccessError
+            If the listing fails, or the location is a file.
+        """
+
+    @abstractmethod
     def set_aside(self, relative: str) -> bool:
         """Move a file below ``set-aside/``, keeping its path and adding a number.
 
@@ -179,118 +206,122 @@ class Files:
         Raises
         ------
         StoreAccessError
-            If the disk refuses; the file is where it was then.
+            If the store refuses; the file is where it was then.
         """
-        source = self.root / relative
-        with StoreAccess("set aside", source):
-            if not source.exists():
-                return False
-            target = self.root / SET_ASIDE / f"{relative}.{uuid.uuid4().hex[:8]}"
-            if not target.parent.is_dir():
-                self.make_folder(target.parent)
-            self.rename(source, target)
-            self.sync_folder(target.parent)
-            self.sync_folder(source.parent)
-        return True
 
+    @abstractmethod
+    def remove(self, entries: Iterable[str]) -> None:
+        """Remove files, and folders with all that is in them; what is not there is skipped.
+
+        Raises
+        ------
+        StoreAccessError
+            If one cannot be removed.
+        """
+
+    @abstractmethod
     def sweep_temporaries(self) -> int:
         """Remove what writers that died left behind; returns how many files.
 
         Only the holder of the run lock may do this.
         """
-        folder = self.root / TEMPORARY
-        n_removed = 0
-        with StoreAccess("clean up", folder):
-            if folder.is_dir():
-                for path in folder.iterdir():
-                    self.unlink(path)
-                    n_removed += 1
-        return n_removed
 
-    def _write_temporary(self, parent: Path, content: bytes, *, is_durable: bool = True) -> Path:
-        for folder in (self.root / TEMPORARY, parent):
-            if not folder.is_dir():
-                self.make_folder(folder)
-        temporary = self.root / TEMPORARY / f"{os.getpid()}-{uuid.uuid4().hex}.tmp"
-        with _removed_on_failure(temporary):
-            if is_durable:
-                self.write(temporary, content)
-            else:
-                temporary.write_bytes(content)
-        return temporary
+    @abstractmethod
+    def appender(self, relative: str, n_whole: Callable[[bytes], int]) -> Appender:
+        """Open a journal file for writing.
 
-    def make_folder(self, folder: Path) -> None:
-        """Create a folder and its parents, durably."""
-        missing = [folder, *folder.parents]
-        missing = missing[: [p.is_dir() for p in missing].index(True)]
-        folder.mkdir(parents=True, exist_ok=True)
-        for created in missing:
-            self.sync_folder(created.parent)
+        Parameters
+        ----------
+        relative : str
+            Its name; no other process may write it.
+        n_whole : Callable
+            Length of the part of a journal's content that ends with its last whole frame.
 
-    def write(self, path: Path, content: bytes) -> None:
-        """Write a new file and fsync it."""
-        with path.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        Raises
+        ------
+        StoreAccessError
+            If it cannot be written.
+        """
 
-    def append(self, file: FileIO, content: bytes) -> None:
-        """Write at the end of an open file and fsync it."""
-        left = memoryview(content)
-        while left:
-            # A disk that is filling up takes a part without an error; the next call reports it.
-            left = left[file.write(left) or 0 :]
-        os.fsync(file.fileno())
+    @abstractmethod
+    def lock(self) -> AbstractContextManager[RunLock]:
+        """Hold the right to run; it ends with the context, or with the process.
 
-    def truncate(self, file: FileIO, n_bytes: int) -> None:
-        """Cut an open file off."""
-        file.truncate(n_bytes)
+        Raises
+        ------
+        DirectoryBusyError
+            If another run holds it.
+        """
 
-    def link(self, source: Path, target: Path) -> None:
-        """Give a file its final name; fails if the name is taken."""
-        os.link(source, target)
+    @abstractmethod
+    def local_copy(self, relative: str, sha256: str, *, is_fresh: bool = False) -> Path:
+        """Return a path on this host at which a published file can be read, for a while.
 
-    def rename(self, source: Path, target: Path) -> None:
-        """Move a file over its final name."""
-        source.replace(target)
+        Parameters
+        ----------
+        relative : str
+            Its name.
+        sha256 : str
+            Of its content.  A copy has it; a file that lies here already is not looked into.
+        is_fresh : bool
+            Whether to fetch it even if a copy is at hand: to find out that it is still there.
 
-    def unlink(self, path: Path) -> None:
-        """Remove a temporary name."""
-        path.unlink(missing_ok=True)
+        Raises
+        ------
+        StoreAccessError
+            If it cannot be fetched.
+        DamagedStoreError
+            If what is fetched is not what was published.
+        """
 
-    def sync_folder(self, folder: Path) -> None:
-        """Make the names in a folder durable."""
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    def parquet_source(self, relative: str) -> Any:
+        """Return what pyarrow reads a Parquet file from.
+
+        Raises
+        ------
+        StoreAccessError
+            If it cannot be read.
+        """
+        import pyarrow as pa
+
+        return pa.BufferReader(self.read(relative))
+
+    def each(self, function: Callable[[Item], T], items: Iterable[Item]) -> Iterator[T]:
+        """Apply a function that reads a file to many of them; results come in order.
+
+        Several are at work at a time where the store is far away; few results are in memory.
+        """
+        if self.n_at_a_time == 1:
+            yield from map(function, items)
+            return
+        pool = ThreadPoolExecutor(self.n_at_a_time, thread_name_prefix="store")
+        waiting: deque[Future[T]] = deque()
         try:
-            os.fsync(descriptor)
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > self.n_at_a_time:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
         finally:
-            os.close(descriptor)
+            pool.shutdown(cancel_futures=True)
 
 
-@contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Write a file of the user's, outside of any sweep directory: whole or not at all.
+def open_files(location: LocationLike) -> Files:
+    """Return the files at a location; nothing is read or made yet.
 
     Raises
     ------
+    UsageError
+        If the location is none.
     StoreAccessError
-        If the disk refuses; what was there before is untouched then.
+        If the environment lacks what a bucket needs.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    with StoreAccess("write", path), _removed_on_any_failure(temporary):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+    place = Location.parse(location)
+    if place.is_local:
+        from farm.store.local_files import LocalFiles
 
+        return LocalFiles(place.path)
+    from farm.store.object_files import ObjectFiles
 
-@contextmanager
-def _removed_on_any_failure(temporary: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    return ObjectFiles(place)

@@ -3,7 +3,8 @@ r"""``journal/<writer>.jsonl``: incidents, one writer per file.
 Each line is a frame: eight hexadecimal digits (CRC-32 of the JSON bytes), a blank, one JSON object,
 a line feed.  A frame is written at once and fsynced.  The last frame may be torn by the death of
 its writer or a full disk: readers skip it, and whoever writes that file next cuts it off before
-appending.  A bad frame anywhere else is damage.
+appending.  A bad frame anywhere else is damage.  In a bucket a journal is a row of segments,
+``journal/<writer>.<number>.jsonl`` (`farm.store.segments`).
 
 Every record has ``time`` (ISO, UTC) and ``kind``; the other keys depend on the kind: ``card``,
 ``chunk``, ``attempt``, ``index`` (of the vector in the sweep), ``vector_id``, ``message``,
@@ -13,15 +14,16 @@ Every record has ``time`` (ISO, UTC) and ``kind``; the other keys depend on the 
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from farm.store.files import Files, StoreAccess
+from farm.store.files import Files
+from farm.store.segments import writer_of
+
+FOLDER = "journal"
 
 NOTE_KINDS = frozenset({"recovered", "verdict", "cleared"})
 """Records of how an incident ended; all other kinds are incidents."""
@@ -91,68 +93,49 @@ def _decode_frame(line: bytes) -> dict[str, Any] | None:
 
 
 class JournalWriter:
-    """Appends records to one journal file.
+    """Appends records to one journal.
 
     Parameters
     ----------
-    root : Path
+    files : Files
         The sweep directory.
     writer : str
-        Name of the file without its ending; no other process writes it.
-    files : Files or None
-        How it writes; for fault injection.
+        Name of the journal; no other process writes it.
     """
 
-    def __init__(self, root: Path, writer: str, files: Files | None = None) -> None:
-        self.path = root / "journal" / f"{writer}.jsonl"
-        self._files = files or Files(root)
-        with StoreAccess("write", self.path):
-            if not self.path.parent.is_dir():
-                self._files.make_folder(self.path.parent)
-            is_new = not self.path.exists()
-            self._file = self.path.open("ab", buffering=0)
-            try:
-                if is_new:
-                    self._files.sync_folder(self.path.parent)
-                self._n_bytes = decode_journal(self.path.read_bytes()).n_good_bytes
-                self._cut_torn_tail()
-            except BaseException:
-                self._file.close()
-                raise
+    def __init__(self, files: Files, writer: str) -> None:
+        self._appender = files.appender(
+            f"{FOLDER}/{writer}.jsonl", lambda content: decode_journal(content).n_good_bytes
+        )
 
     def append(self, kind: str, **facts: Any) -> dict[str, Any]:
-        """Write one record and fsync it; returns the record.
+        """Write one record, durably; returns the record.
 
         Raises
         ------
         StoreAccessError
-            If the disk refuses.
+            If the store refuses.
         """
         known = {key: value for key, value in facts.items() if value is not None}
         record = {"time": datetime.now(UTC).isoformat(), "kind": kind, **known}
-        frame = encode_frame(record)
-        with StoreAccess("write", self.path):
-            self._cut_torn_tail()
-            self._files.append(self._file, frame)
-            self._n_bytes += len(frame)
+        self._appender.append(encode_frame(record))
         return record
-
-    def _cut_torn_tail(self) -> None:
-        """Remove what an append that failed, here or in a writer that died, left behind."""
-        if os.fstat(self._file.fileno()).st_size > self._n_bytes:
-            self._files.truncate(self._file, self._n_bytes)
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._appender.close()
 
 
-def read_journals(root: Path) -> list[dict[str, Any]]:
+def journal_files(files: Files) -> list[str]:
+    """Names of all journal files, in order."""
+    return [name for name in files.names_in(FOLDER) if name.endswith(".jsonl")]
+
+
+def read_journals(files: Files) -> list[dict[str, Any]]:
     """All records of all journals, by time; torn tails are skipped."""
     records: list[dict[str, Any]] = []
-    folder = root / "journal"
-    with StoreAccess("read", folder):
-        for path in sorted(folder.glob("*.jsonl")):
-            content = decode_journal(path.read_bytes())
-            records += [{"writer": path.stem, **record} for record in content.records]
+    names = journal_files(files)
+    for name, content in zip(names, files.each(files.read, names), strict=True):
+        writer = writer_of(name)
+        records += [{"writer": writer, **record} for record in decode_journal(content).records]
     return sorted(records, key=lambda record: str(record.get("time", "")))

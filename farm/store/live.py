@@ -160,10 +160,11 @@ def read_live(files: Files) -> Snapshot | None:
     StoreAccessError
         If the store cannot be reached.
     """
-    if not files.exists(LIVE_FILE):
+    content = files.read_if_exists(LIVE_FILE)
+    if content is None:
         return None
     try:
-        return Snapshot.from_json(json.loads(files.read(LIVE_FILE)))
+        return Snapshot.from_json(json.loads(content))
     except (ValueError, TypeError, AttributeError):
         return None
 

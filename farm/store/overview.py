@@ -58,8 +58,7 @@ def overview(directory: SweepDirectory) -> Overview:
     chunks_by_card: dict[str, int] = {}
     latest: dict[str, tuple[str, dict[str, Any]]] = {}
     committed = sorted(directory.committed())
-    for chunk_id in committed:
-        meta = directory.result_meta(chunk_id)
+    for meta in directory.result_metas(committed):
         chunks_by_card[meta.card] = chunks_by_card.get(meta.card, 0) + 1
         choice = (meta.ended_at, dict(meta.batch))
         latest[meta.card] = max(latest.get(meta.card, choice), choice, key=lambda item: item[0])

@@ -22,7 +22,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -32,7 +31,8 @@ import pyarrow.parquet as pq
 from farm.errors import DamagedStoreError
 from farm.outcome import OUTCOME_SCHEMA
 from farm.store.checksum import sealed, unsealed
-from farm.store.files import StoreAccess
+from farm.store.files import Files
+from farm.store.parquet_tail import schema_of
 from sweeps.vector import canonical_json
 
 FOOTER_KEY = b"sweepfarm.result"
@@ -85,7 +85,7 @@ def encode_result(outcomes: pa.Table, meta: ResultMeta) -> bytes:
     return sink.getvalue()
 
 
-def read_meta(path: Path) -> ResultMeta:
+def read_meta(files: Files, relative: str) -> ResultMeta:
     """Read the footer of a results file.
 
     Raises
@@ -94,14 +94,12 @@ def read_meta(path: Path) -> ResultMeta:
         If it is no results file.
     """
     try:
-        with StoreAccess("read", path):
-            metadata = pq.read_schema(path).metadata
-        return _decode_meta(metadata)
+        return _decode_meta(schema_of(files, relative).metadata)
     except _DAMAGE as error:
-        raise _damaged(path, error) from error
+        raise _damaged(files, relative, error) from error
 
 
-def read_result(path: Path) -> tuple[pa.Table, ResultMeta]:
+def read_result(files: Files, relative: str) -> tuple[pa.Table, ResultMeta]:
     """Read and verify a results file.
 
     Raises
@@ -109,9 +107,8 @@ def read_result(path: Path) -> tuple[pa.Table, ResultMeta]:
     DamagedStoreError
         If it is truncated, or a checksum is wrong.
     """
+    content = files.read(relative)
     try:
-        with StoreAccess("read", path):
-            content = path.read_bytes()
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             table = file.read(use_threads=False)
         meta = _decode_meta(table.schema.metadata)
@@ -121,7 +118,7 @@ def read_result(path: Path) -> tuple[pa.Table, ResultMeta]:
         if count_statuses(table) != dict(meta.counts):
             raise ValueError("its rows differ from the counts in its footer")
     except _DAMAGE as error:
-        raise _damaged(path, error) from error
+        raise _damaged(files, relative, error) from error
     return table, meta
 
 
@@ -150,8 +147,8 @@ def _decode_meta(metadata: Mapping[bytes, bytes] | None) -> ResultMeta:
     return ResultMeta(**unsealed(json.loads((metadata or {})[FOOTER_KEY])))
 
 
-def _damaged(path: Path, error: Exception) -> DamagedStoreError:
+def _damaged(files: Files, relative: str, error: Exception) -> DamagedStoreError:
     return DamagedStoreError(
-        f"result {path} is damaged: {str(error).rstrip('.')}. Set it aside with `farm check "
-        f"--repair` and run the sweep again: its chunk is then measured anew"
+        f"result {files.location / relative} is damaged: {str(error).rstrip('.')}. Set it aside "
+        f"with `farm check --repair` and run the sweep again: its chunk is then measured anew"
     )

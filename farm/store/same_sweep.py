@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from farm.errors import ChangedSweepError, DifferentSweepError
+from farm.store.location import Location
 from farm.store.manifest import Manifest
 from sweeps.space import Sweep
 
 
-def require_same_sweep(manifest: Manifest, sweep: Sweep, path: Path) -> None:
+def require_same_sweep(manifest: Manifest, sweep: Sweep, path: Location) -> None:
     """Check that a directory holds this very sweep.
 
     Raises

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from farm.errors import DamagedStoreError
 from farm.store.checksum import sealed, unsealed
-from farm.store.files import StoreAccess
+from farm.store.disk_access import StoreAccess
 
 FOOTER_KEY = b"sweepfarm.shard"
 
@@ -108,8 +108,15 @@ def require_sha256(path: Path, expected: str) -> None:
         raise _damaged(path, ValueError("its SHA-256 is not that in sweep.json"))
 
 
-def read_footer(path: Path) -> ShardFooter:
+def read_footer(content: bytes, where: str) -> ShardFooter:
     """Read what a shard says about generation.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+    where : str
+        Its name, for messages.
 
     Raises
     ------
@@ -117,19 +124,35 @@ def read_footer(path: Path) -> ShardFooter:
         If the file is no shard.
     """
     try:
-        with StoreAccess("read", path), pq.ParquetFile(path) as file:
-            content = unsealed(json.loads(file.schema_arrow.metadata[FOOTER_KEY]))
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            about = unsealed(json.loads(file.schema_arrow.metadata[FOOTER_KEY]))
             return ShardFooter(
-                content["fingerprint"],
-                content["number"],
-                content["first_index"],
-                content["next"]["suite"],
-                content["next"]["row"],
-                tuple(content["suites"]),
+                about["fingerprint"],
+                about["number"],
+                about["first_index"],
+                about["next"]["suite"],
+                about["next"]["row"],
+                tuple(about["suites"]),
                 file.metadata.num_rows,
             )
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, error) from error
+        raise _damaged(where, error) from error
+
+
+def require_sound_pages(content: bytes, where: str) -> None:
+    """Check the checksums of all pages of a shard.
+
+    Raises
+    ------
+    DamagedStoreError
+        If one is wrong.
+    """
+    try:
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+            for row_group in range(file.num_row_groups):
+                file.read_row_group(row_group, use_threads=False)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _damaged(where, error) from error
 
 
 def read_chunk(path: Path, row_group: int) -> pa.Table:
@@ -152,7 +175,7 @@ def read_chunk(path: Path, row_group: int) -> pa.Table:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> DamagedStoreError:
+def _damaged(path: Path | str, error: Exception) -> DamagedStoreError:
     return DamagedStoreError(
         f"shard {path} is damaged: {error}. Restore it from a copy, or start over with "
         f"--force-clean"

@@ -15,7 +15,7 @@ from enum import StrEnum
 from io import FileIO
 from pathlib import Path
 
-from farm.store.files import Files
+from farm.store.local_files import LocalFiles
 
 
 class Crashed(BaseException):
@@ -60,7 +60,7 @@ def crash_points(steps: Sequence[str], error: int | None = None) -> Iterator[Cra
                 yield CrashPoint(number, when, error)
 
 
-class CrashFiles(Files):
+class CrashFiles(LocalFiles):
     """Durable writes that die or fail at one step.
 
     Parameters
@@ -106,6 +106,14 @@ class CrashFiles(Files):
 
     def link(self, source: Path, target: Path) -> None:
         self._take("link", lambda: super(CrashFiles, self).link(source, target))
+
+    def rename_if_free(self, source: Path, target: Path) -> bool:
+        answers: list[bool] = []
+        self._take(
+            "rename_if_free",
+            lambda: answers.append(super(CrashFiles, self).rename_if_free(source, target)),
+        )
+        return answers[0]
 
     def rename(self, source: Path, target: Path) -> None:
         self._take("rename", lambda: super(CrashFiles, self).rename(source, target))

@@ -115,4 +115,6 @@ def _require_story(looks: list[dict[str, Any]]) -> None:
     assert any(look["phase"].startswith("paused by ") for look in alive)
     cards = [look["cards"] for look in alive if look["cards"]][-1]
     assert set(cards) == {"sim:0", "sim:1"}
-    assert all({"state", "n_done", "batch_rows", "age_s"} <= facts.keys() for facts in cards.values())
+    assert all(
+        {"state", "n_done", "batch_rows", "age_s"} <= facts.keys() for facts in cards.values()
+    )

@@ -15,7 +15,7 @@ from farm.interchange.vector_import import VectorImport
 from farm.interchange.vector_survey import survey
 from farm.store.check import verify
 from farm.store.directory import SweepDirectory
-from farm.store.files import Files
+from farm.store.local_files import LocalFiles
 from tests.tt_metal_files import branch_vectors, result, write_json, write_vectors
 
 VECTORS = branch_vectors(30)
@@ -40,7 +40,7 @@ def facts(directory: SweepDirectory) -> list[object]:
         columns = ["vector_id", "status", "mean_ns", "reason"]
         found.append(directory.outcomes(chunk.chunk_id).select(columns).to_pylist())
     for kind in ("vectors", "results"):
-        found += [(file.facts, list(file.records())) for file in kept_files(directory.path, kind)]
+        found += [(file.facts, list(file.records())) for file in kept_files(directory.files, kind)]
     return found
 
 
@@ -58,12 +58,12 @@ def test_an_import_that_dies_at_any_write_is_completed(tmp_path: Path) -> None:
     write_vectors(tmp_path / "vectors.json", VECTORS)
     write_json(tmp_path / "results.json", [result(vector) for vector in VECTORS[::-1]])
     expected = facts(import_all(tmp_path, tmp_path / "whole"))
-    publish = Files.publish
+    publish = LocalFiles.publish
     n_deaths = 0
     while True:
         left = n_deaths
 
-        def dying(files: Files, relative: str, content: bytes) -> bool:
+        def dying(files: LocalFiles, relative: str, content: bytes) -> bool:
             nonlocal left
             left -= 1
             if left < 0:
@@ -71,7 +71,7 @@ def test_an_import_that_dies_at_any_write_is_completed(tmp_path: Path) -> None:
             return publish(files, relative, content)
 
         out = tmp_path / f"out{n_deaths}"
-        with patch.object(Files, "publish", dying):
+        with patch.object(LocalFiles, "publish", dying):
             try:
                 import_all(tmp_path, out)
                 break

@@ -11,8 +11,8 @@ import pytest
 
 from farm.errors import StoreAccessError
 from farm.store.check import verify
-from farm.store.files import Files
 from farm.store.journal import JournalWriter, read_journals
+from farm.store.local_files import LocalFiles
 from farm.store.manifest import Manifest
 from farm.testing.crash_files import Crashed, CrashFiles, CrashPoint, When, crash_points
 from tests.tiny_sweep import commit_all, content_of, generated
@@ -27,13 +27,13 @@ ERRORS = {
 }
 
 
-def sweep_all(path: Path, files: Files) -> None:
+def sweep_all(path: Path, files: LocalFiles) -> None:
     """Do, or go on with, everything that a run writes."""
     directory = generated(path, files=files)
     directory.files.sweep_temporaries()
     commit_all(directory)
-    known = {record["index"] for record in read_journals(path)}
-    writer = JournalWriter(path, "run-1", files)
+    known = {record["index"] for record in read_journals(LocalFiles(path))}
+    writer = JournalWriter(files, "run-1")
     try:
         for index in range(N_RECORDS):
             if index not in known:
@@ -49,7 +49,7 @@ def end_state(path: Path) -> dict[str, object]:
     manifest = Manifest.decode((path / "sweep.json").read_bytes(), "sweep.json")
     content["sweep.json"] = replace(manifest, created="")
     del content["journal/run-1.jsonl"]
-    content["journal"] = [(r["kind"], r["index"]) for r in read_journals(path)]
+    content["journal"] = [(r["kind"], r["index"]) for r in read_journals(LocalFiles(path))]
     return content
 
 
@@ -62,7 +62,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, obj
 
 
 def finish_and_compare(path: Path, expected: dict[str, object], where: object) -> None:
-    sweep_all(path, Files(path))
+    sweep_all(path, LocalFiles(path))
     assert end_state(path) == expected, where
     result = verify(path)
     assert result.is_sound, where
@@ -141,14 +141,14 @@ def test_an_error_at_every_step(
 
 def test_an_append_that_the_disk_cuts_short_does_not_spoil_the_next(tmp_path: Path) -> None:
     files = CrashFiles(tmp_path)
-    writer = JournalWriter(tmp_path, "w", files)
+    writer = JournalWriter(files, "w")
     writer.append("hang", index=0)
     files.point = CrashPoint(len(files.steps), When.HALFWAY, errno.ENOSPC)
     with pytest.raises(StoreAccessError, match="the disk is full"):
         writer.append("hang", index=1)
     writer.append("hang", index=2)
     writer.close()
-    assert [record["index"] for record in read_journals(tmp_path)] == [0, 2]
+    assert [record["index"] for record in read_journals(LocalFiles(tmp_path))] == [0, 2]
 
 
 def _last(steps: list[str], name: str) -> int:

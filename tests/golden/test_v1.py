@@ -31,7 +31,7 @@ def write(path: Path) -> None:
     """Write the directory; only ever used for a format that has none yet."""
     directory = open_or_generate(path, PLAN)
     assert commit(directory, CHUNK)
-    writer = JournalWriter(path, "run-1-0a1b2c3d")
+    writer = JournalWriter(directory.files, "run-1-0a1b2c3d")
     facts = {"card": "sim:0", "chunk": CHUNK, "attempt": 1, "index": 5, "vector_id": "ab" * 16}
     writer.append("hang", **facts, message="running for 2 s", strike_id="sim:0/1/1")
     writer.append("recovered", card="sim:0", message="card reopened and probed", lost_s=2.5)
@@ -90,7 +90,7 @@ def test_the_vectors(directory: SweepDirectory) -> None:
         "elements": 160,
     }
     assert [row["rows"] for row in rows] == [5, 6, 7, 8]
-    footer = read_footer(directory.path / "vectors/00000.parquet")
+    footer = read_footer(directory.files.read("vectors/00000.parquet"), "shard")
     assert (footer.number, footer.rows, footer.next_suite, footer.next_row) == (0, 24, 2, 0)
 
 

@@ -15,7 +15,7 @@ from farm.errors import DamagedStoreError
 from farm.interchange.json_stream import JsonStyle
 from farm.interchange.kept_records import kept_files
 from farm.interchange.record_table import FileFacts, LeafTypes, RecordWriter, leaves_of, pieces
-from farm.store.files import Files
+from farm.store.local_files import LocalFiles
 
 KEYS = st.sampled_from(["a", "b", "0", "x/y", "~", "\u00e9", ""])
 LEAVES = (
@@ -36,7 +36,7 @@ def write(root: Path, files: dict[str, list[object]]) -> None:
     for record in (record for records in files.values() for record in records):
         types.add(leaves_of(record))
     sources = [facts(name, len(records)) for name, records in files.items()]
-    writer = RecordWriter(Files(root), "results", "main", "abc", types, sources)
+    writer = RecordWriter(LocalFiles(root), "results", "main", "abc", types, sources)
     for name, records in files.items():
         for record in records:
             writer.add(name, None, leaves_of(record))
@@ -56,17 +56,20 @@ def test_records_come_back(first: list[object], second: list[object], n_rows: in
         except ValueError as error:
             assert "two of its entries are called" in str(error)  # noqa: PT017 - of some examples
             return
-        found = {file.facts.name: list(file.records()) for file in kept_files(root, "results")}
+        found = {
+            file.facts.name: list(file.records())
+            for file in kept_files(LocalFiles(root), "results")
+        }
     assert json.dumps(found) == json.dumps(files)
 
 
 def test_an_import_that_was_interrupted_is_not_read(tmp_path: Path) -> None:
     with patch("farm.interchange.record_table.PIECE_ROWS", 2):
         write(tmp_path, {"x": [{"a": i} for i in range(5)]})
-    (one,) = pieces(tmp_path, "results")
+    (one,) = pieces(LocalFiles(tmp_path), "results")
     assert [piece.number for piece in one] == [0, 1, 2]
-    one[1].path.unlink()
-    assert list(kept_files(tmp_path, "results")) == []
+    (tmp_path / one[1].name).unlink()
+    assert list(kept_files(LocalFiles(tmp_path), "results")) == []
 
 
 def test_damage_is_said(tmp_path: Path) -> None:
@@ -76,7 +79,7 @@ def test_damage_is_said(tmp_path: Path) -> None:
     content[200] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(DamagedStoreError, match=r"is damaged: .*Import the files again"):
-        [list(file.records()) for file in kept_files(tmp_path, "results")]
+        [list(file.records()) for file in kept_files(LocalFiles(tmp_path), "results")]
     path.write_bytes(content[:300])
     with pytest.raises(DamagedStoreError, match="is damaged"):
-        list(kept_files(tmp_path, "results"))
+        list(kept_files(LocalFiles(tmp_path), "results"))

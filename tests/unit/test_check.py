@@ -33,7 +33,7 @@ SHARD = "vectors/00001.parquet"
 def directory(tmp_path: Path) -> SweepDirectory:
     directory = generated(tmp_path / "sweep")
     commit_all(directory)
-    writer = JournalWriter(directory.path, "run-1")
+    writer = JournalWriter(directory.files, "run-1")
     for index in range(3):
         writer.append("hang", index=index)
     writer.close()

@@ -18,20 +18,20 @@ from farm.store.control import (
     wanted_of,
     who_asks,
 )
-from farm.store.files import Files
+from farm.store.local_files import LocalFiles
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path)
+def files(tmp_path: Path) -> LocalFiles:
+    return LocalFiles(tmp_path)
 
 
-def test_nothing_is_asked_at_first(files: Files) -> None:
+def test_nothing_is_asked_at_first(files: LocalFiles) -> None:
     assert wanted_of(files, "run-1") == Wanted()
     assert not wanted_of(files, "run-1").is_paused
 
 
-def test_a_request_says_who_when_and_for_which_run(files: Files) -> None:
+def test_a_request_says_who_when_and_for_which_run(files: LocalFiles) -> None:
     request = ask(files, "run-1", "pause")
     assert (request.sequence, request.action, request.by) == (1, "pause", who_asks())
     assert request.at.endswith("+00:00")
@@ -40,7 +40,7 @@ def test_a_request_says_who_when_and_for_which_run(files: Files) -> None:
     assert wanted_of(files, "run-1").pause == request
 
 
-def test_an_old_request_does_not_touch_a_later_run(files: Files) -> None:
+def test_an_old_request_does_not_touch_a_later_run(files: LocalFiles) -> None:
     ask(files, "run-1", "stop", is_at_once=True)
     assert wanted_of(files, "run-2") == Wanted()
     later = ask(files, "run-2", "pause")
@@ -49,7 +49,7 @@ def test_an_old_request_does_not_touch_a_later_run(files: Files) -> None:
     assert wanted_of(files, "run-1") == Wanted()
 
 
-def test_pause_and_resume(files: Files) -> None:
+def test_pause_and_resume(files: LocalFiles) -> None:
     first = ask(files, "run", "pause")
     ask(files, "run", "pause")
     assert wanted_of(files, "run").pause == first
@@ -59,7 +59,7 @@ def test_pause_and_resume(files: Files) -> None:
     assert wanted_of(files, "run").pause == again
 
 
-def test_a_stop_stays_and_may_only_become_more_urgent(files: Files) -> None:
+def test_a_stop_stays_and_may_only_become_more_urgent(files: LocalFiles) -> None:
     ask(files, "run", "stop")
     at_once = ask(files, "run", "stop", is_at_once=True)
     ask(files, "run", "stop")
@@ -67,14 +67,14 @@ def test_a_stop_stays_and_may_only_become_more_urgent(files: Files) -> None:
     assert wanted_of(files, "run").stop == at_once
 
 
-def test_the_last_number_of_cards_holds(files: Files) -> None:
+def test_the_last_number_of_cards_holds(files: LocalFiles) -> None:
     ask(files, "run", "max_cards", n_cards=4)
     last = ask(files, "run", "max_cards", n_cards=2)
     assert wanted_of(files, "run").max_cards == last
     assert (last.n_cards, last.sequence) == (2, 2)
 
 
-def test_every_request_taken_in_is_named(files: Files) -> None:
+def test_every_request_taken_in_is_named(files: LocalFiles) -> None:
     requests = [ask(files, "run", action) for action in ("pause", "resume", "stop")]
     found = wanted_of(files, "run")
     assert found.tokens == tuple(request.token for request in requests)
@@ -82,7 +82,7 @@ def test_every_request_taken_in_is_named(files: Files) -> None:
     assert Wanted.from_json(json.loads(json.dumps(found.as_json()))) == found
 
 
-def test_the_file_stays_small(files: Files) -> None:
+def test_the_file_stays_small(files: LocalFiles) -> None:
     content = ControlFile()
     for number in range(3 * MOST_KEPT):
         content = content.with_request("run", "max_cards", "ann@head", n_cards=number)
@@ -106,7 +106,7 @@ def test_the_file_stays_small(files: Files) -> None:
     ],
 )
 def test_what_cannot_be_read_counts_as_no_request(
-    files: Files, content: bytes, caplog: pytest.LogCaptureFixture
+    files: LocalFiles, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     (files.root / CONTROL_FILE).write_bytes(content)
     assert wanted_of(files, "run") == Wanted()

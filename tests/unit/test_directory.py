@@ -10,7 +10,7 @@ import pytest
 
 from farm.errors import DamagedStoreError, DirectoryBusyError, StoreAccessError
 from farm.store.directory import OWN_ENTRIES, SweepDirectory, remove_sweep, run_lock
-from farm.store.files import Files
+from farm.store.local_files import LocalFiles
 from farm.store.results import encode_result
 from tests.tiny_sweep import (
     commit,
@@ -76,7 +76,7 @@ def test_a_result_of_another_sweep_or_chunk_is_refused(
     if chunk_of_file == CHUNK:
         meta = type(meta)(**{**vars(meta), "fingerprint": "0" * 64})
     content = encode_result(outcomes_of(directory, CHUNK), meta)
-    Files(directory.path).publish(directory.chunk(CHUNK).result_file, content)
+    LocalFiles(directory.path).publish(directory.chunk(CHUNK).result_file, content)
     with pytest.raises(DamagedStoreError, match="not to this one") as caught:
         directory.outcomes(CHUNK)
     assert str(directory.result_path(CHUNK)) in str(caught.value)
@@ -102,7 +102,6 @@ def test_opening_again_finds_the_same(directory: SweepDirectory) -> None:
     again = SweepDirectory.open(str(directory.path))
     assert again.manifest == directory.manifest
     assert again.chunks() == directory.chunks()
-    assert again.models_path == directory.path / "models"
 
 
 def test_results_set_aside_are_kept_and_the_chunk_is_free(directory: SweepDirectory) -> None:

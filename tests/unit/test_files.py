@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 
 from farm.errors import StoreAccessError
-from farm.store.files import TEMPORARY, Files, StoreAccess
+from farm.store.disk_access import StoreAccess
+from farm.store.files import TEMPORARY
+from farm.store.local_files import LocalFiles
 from farm.testing.crash_files import Crashed, CrashFiles, CrashPoint, When
 
 RACER = """
 import sys
 from pathlib import Path
-from farm.store.files import Files
+from farm.store.local_files import LocalFiles
 root, name, n = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-files = Files(root)
+files = LocalFiles(root)
 print("ready", flush=True)
 sys.stdin.readline()
 won = [i for i in range(n) if files.publish(f"results/{i}", (name * 1000).encode())]
@@ -28,7 +30,7 @@ print(*won)
 
 
 def test_the_first_to_publish_wins(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+    files = LocalFiles(tmp_path)
     assert files.publish("results/ab/x", b"first")
     assert not files.publish("results/ab/x", b"second")
     assert (tmp_path / "results/ab/x").read_bytes() == b"first"
@@ -63,7 +65,7 @@ def test_of_two_racing_processes_exactly_one_publishes_each_name(tmp_path: Path)
 
 
 def test_a_replaced_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
-    Files(tmp_path).replace("models/a", b"old")
+    LocalFiles(tmp_path).replace("models/a", b"old")
     steps = CrashFiles(tmp_path)
     steps.replace("models/a", b"old")
     assert steps.steps == ["write", "rename", "sync_folder"]
@@ -74,12 +76,12 @@ def test_a_replaced_file_is_the_old_or_the_new_one(tmp_path: Path) -> None:
         (1, When.AFTER, b"new"),
         (2, When.BEFORE, b"new"),
     ]:
-        Files(tmp_path).replace("models/a", b"old")
+        LocalFiles(tmp_path).replace("models/a", b"old")
         with pytest.raises(Crashed):
             CrashFiles(tmp_path, CrashPoint(step, when)).replace("models/a", b"new")
         assert (tmp_path / "models/a").read_bytes() == expected
-    assert Files(tmp_path).sweep_temporaries() == 3
-    assert Files(tmp_path).sweep_temporaries() == 0
+    assert LocalFiles(tmp_path).sweep_temporaries() == 3
+    assert LocalFiles(tmp_path).sweep_temporaries() == 0
 
 
 def test_a_dead_process_writes_nothing_more(tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_what_is_no_refusal_of_the_disk_is_not_explained_away() -> None:
 def test_a_file_in_the_place_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("mine")
     with pytest.raises(StoreAccessError, match="results"):
-        Files(tmp_path).publish("results/ab/x", b"")
+        LocalFiles(tmp_path).publish("results/ab/x", b"")
     assert (tmp_path / "results").read_text() == "mine"
 
 
@@ -138,13 +140,13 @@ def test_a_disk_that_takes_a_part_of_a_frame_is_asked_again(tmp_path: Path) -> N
             return self.file.fileno()
 
     stingy = Stingy(tmp_path / "x")
-    Files(tmp_path).append(stingy, b"0123456789")  # type: ignore[arg-type]
+    LocalFiles(tmp_path).append(stingy, b"0123456789")  # type: ignore[arg-type]
     stingy.file.close()
     assert (tmp_path / "x").read_bytes() == b"0123456789"
 
 
 def test_read_and_exists(tmp_path: Path) -> None:
-    files = Files(tmp_path)
+    files = LocalFiles(tmp_path)
     assert not files.exists("a/b.json")
     files.replace("a/b.json", b"1")
     assert files.exists("a/b.json")

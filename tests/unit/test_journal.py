@@ -14,33 +14,37 @@ from farm.store.journal import (
     encode_frame,
     read_journals,
 )
+from farm.store.local_files import LocalFiles
 from farm.testing.crash_files import CrashFiles, CrashPoint, When
 
 
 def append(root: Path, writer: str, *indexes: int) -> None:
-    journal = JournalWriter(root, writer)
+    journal = JournalWriter(LocalFiles(root), writer)
     for index in indexes:
         journal.append("hang", index=index, card="sim:0", lost_s=None)
     journal.close()
 
 
 def indexes(root: Path) -> list[int]:
-    return [record["index"] for record in read_journals(root)]
+    return [record["index"] for record in read_journals(LocalFiles(root))]
 
 
 def test_records_come_back_with_time_and_writer(tmp_path: Path) -> None:
     append(tmp_path, "run-1", 7)
-    (record,) = read_journals(tmp_path)
+    (record,) = read_journals(LocalFiles(tmp_path))
     assert record.pop("time") > "2026"
     assert record == {"writer": "run-1", "kind": "hang", "index": 7, "card": "sim:0"}
 
 
 def test_no_journals_at_all(tmp_path: Path) -> None:
-    assert read_journals(tmp_path) == []
+    assert read_journals(LocalFiles(tmp_path)) == []
 
 
 def test_records_of_several_writers_are_sorted_by_time(tmp_path: Path) -> None:
-    first, second = JournalWriter(tmp_path, "b"), JournalWriter(tmp_path, "a")
+    first, second = (
+        JournalWriter(LocalFiles(tmp_path), "b"),
+        JournalWriter(LocalFiles(tmp_path), "a"),
+    )
     first.append("hang", index=0)
     second.append("hang", index=1)
     first.append("hang", index=2)
@@ -55,10 +59,10 @@ def test_a_frame_is_what_the_format_says() -> None:
 
 @pytest.mark.parametrize("text", ["line\nfeed", "\x00", "naïve 🂡", "\udc80 half", '"quoted"\\'])
 def test_any_text_survives(tmp_path: Path, text: str) -> None:
-    journal = JournalWriter(tmp_path, "w")
+    journal = JournalWriter(LocalFiles(tmp_path), "w")
     journal.append("hang", message=text)
     journal.close()
-    assert [record["message"] for record in read_journals(tmp_path)] == [text]
+    assert [record["message"] for record in read_journals(LocalFiles(tmp_path))] == [text]
 
 
 def test_a_tail_torn_anywhere_is_skipped_and_cut_off(tmp_path: Path) -> None:
@@ -104,4 +108,4 @@ def test_a_frame_that_holds_no_object_is_no_record() -> None:
 def test_a_refusal_names_the_file(tmp_path: Path) -> None:
     point = CrashPoint(0, When.BEFORE, errno.EROFS)
     with pytest.raises(StoreAccessError, match=r"w\.jsonl: the file system is read-only"):
-        JournalWriter(tmp_path, "w", CrashFiles(tmp_path, point))
+        JournalWriter(CrashFiles(tmp_path, point), "w")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from farm.store.control import ControlFile, Wanted, wanted
-from farm.store.files import Files
 from farm.store.live import LIVE_FILE, LOST_AFTER, End, Liveness, Snapshot, Watch, read_live
+from farm.store.local_files import LocalFiles
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ def test_a_snapshot_survives_the_file(tmp_path: Path) -> None:
         control=wanted(requests),
         end=End("stopped", 130, "by ann@head"),
     )
-    files = Files(tmp_path)
+    files = LocalFiles(tmp_path)
     assert read_live(files) is None
     files.replace(LIVE_FILE, written.encode(), is_durable=False)
     assert read_live(files) == written
@@ -50,7 +50,7 @@ def test_what_later_versions_add_is_left_out() -> None:
 @pytest.mark.parametrize("content", [b"", b"[1]", b"{}", b'{"format": 2, "run_id": "x"}', b"nu"])
 def test_what_cannot_be_read_is_no_snapshot(tmp_path: Path, content: bytes) -> None:
     (tmp_path / LIVE_FILE).write_bytes(content)
-    assert read_live(Files(tmp_path)) is None
+    assert read_live(LocalFiles(tmp_path)) is None
 
 
 def test_nothing_is_known_of_a_directory_without_a_run() -> None:

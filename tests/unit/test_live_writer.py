@@ -10,8 +10,8 @@ from farm.errors import StoreAccessError
 from farm.live_writer import LiveWriter, end_of
 from farm.run_state import Event, RunState
 from farm.store.control import ControlFile, wanted
-from farm.store.files import Files
 from farm.store.live import End, Snapshot, read_live
+from farm.store.local_files import LocalFiles
 
 
 class Clock:
@@ -27,7 +27,7 @@ def progress(n_done: int, **more: object) -> Event:
     return {"event": "progress", "n_done": n_done, "n_vectors": 100, "cards": cards, **more}
 
 
-def ended(files: Files, state: RunState, exit_code: int = 0) -> Snapshot:
+def ended(files: LocalFiles, state: RunState, exit_code: int = 0) -> Snapshot:
     writer = LiveWriter(files, "run-1", "tiny", "sim:1")
     writer.end(state, end_of(exit_code, state))
     found = read_live(files)
@@ -38,7 +38,7 @@ def ended(files: Files, state: RunState, exit_code: int = 0) -> Snapshot:
 def test_the_last_snapshot_says_how_the_run_ended(tmp_path: Path) -> None:
     state = RunState()
     state.feed(progress(7, n_committed=4, counts={"OK": 4}))
-    found = ended(Files(tmp_path), state)
+    found = ended(LocalFiles(tmp_path), state)
     assert (found.run_id, found.sweep, found.device, found.n_written) == (
         "run-1", "tiny", "sim:1", 1,
     )  # fmt: skip
@@ -62,20 +62,20 @@ def test_who_stopped_a_run_is_said() -> None:
 
 def test_a_snapshot_every_now_and_then(tmp_path: Path) -> None:
     clock, state = Clock(), RunState()
-    writer = LiveWriter(Files(tmp_path), "run-1", "tiny", "sim:1", every_s=2.0, clock=clock)
+    writer = LiveWriter(LocalFiles(tmp_path), "run-1", "tiny", "sim:1", every_s=2.0, clock=clock)
     for n_done in range(50):
         state.feed(progress(n_done))
         writer.show(state)
         clock.now_s += 0.1
     writer.end(state, End("finished", 0))
-    found = read_live(Files(tmp_path))
+    found = read_live(LocalFiles(tmp_path))
     assert found is not None
     # At 0, 2 and 4 s, and the end; those that waited for the disk may have been skipped.
     assert found.n_written == 4
     assert found.n_done == 49
 
 
-class FullDisk(Files):
+class FullDisk(LocalFiles):
     def write_anything(self) -> None:
         raise StoreAccessError("cannot write: the disk is full")
 

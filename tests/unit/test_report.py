@@ -50,7 +50,8 @@ class Page(HTMLParser):
 
 
 def page_of(directory) -> tuple[str, Page]:
-    _, path = write_report(directory)
+    _, place = write_report(directory)
+    path = place.path
     content = path.read_text()
     page = Page(content)
     assert page.open == []
@@ -137,7 +138,8 @@ def test_out_must_be_a_file(partial, tmp_path):
         write_report(partial, tmp_path)
     with pytest.raises(StoreAccessError, match="cannot write"):
         write_report(partial, tmp_path / "missing" / "page.html")
-    _, path = write_report(partial, tmp_path / "page.html")
+    _, place = write_report(partial, tmp_path / "page.html")
+    path = place.path
     assert path.read_text().startswith("<!doctype html>")
 
 

@@ -13,6 +13,7 @@ import pytest
 from farm.errors import DamagedStoreError, StoreAccessError
 from farm.outcome import OUTCOME_SCHEMA
 from farm.store.directory import SweepDirectory
+from farm.store.local_files import LocalFiles
 from farm.store.results import (
     FOOTER_KEY,
     content_digest,
@@ -44,13 +45,13 @@ def path(tmp_path: Path, directory: SweepDirectory, outcomes: pa.Table) -> Path:
 
 
 def test_what_is_encoded_is_read(path: Path, directory: SweepDirectory, outcomes: pa.Table) -> None:
-    table, meta = read_result(path)
+    table, meta = read_result(LocalFiles(path.parent), path.name)
     assert table == outcomes
     assert table.schema == OUTCOME_SCHEMA
     assert meta.counts == {"OK": 3, "OUT_OF_MEMORY": 1}
     expected = meta_of(directory, CHUNK)
     assert replace(meta, counts={}, content_sha256="") == expected
-    assert read_meta(path) == meta
+    assert read_meta(LocalFiles(path.parent), path.name) == meta
 
 
 def test_the_same_outcomes_are_the_same_bytes(
@@ -63,7 +64,7 @@ def test_the_same_outcomes_are_the_same_bytes(
 def test_outcomes_that_all_failed(path: Path, directory: SweepDirectory) -> None:
     failed = outcomes_of(directory, "00000-00001").slice(0, 1)
     path.write_bytes(encode_result(failed, meta_of(directory, CHUNK)))
-    table, meta = read_result(path)
+    table, meta = read_result(LocalFiles(path.parent), path.name)
     assert table["durations_ns"].to_pylist() == [None]
     assert meta.counts == {"OUT_OF_MEMORY": 1} == count_statuses(table)
 
@@ -108,7 +109,7 @@ def test_a_changed_footer_is_damage(path: Path, change: object) -> None:
     pq.write_table(table.replace_schema_metadata(metadata), path)
     for read in (read_result, read_meta):
         with pytest.raises(DamagedStoreError, match=r"result\.parquet is damaged"):
-            read(path)
+            read(LocalFiles(path.parent), path.name)
 
 
 def test_a_changed_value_with_the_old_footer_is_damage(path: Path) -> None:
@@ -117,7 +118,7 @@ def test_a_changed_value_with_the_old_footer_is_damage(path: Path) -> None:
     doubled = pa.array([None if v is None else 2 * v for v in table["mean_ns"].to_pylist()])
     pq.write_table(table.set_column(number, "mean_ns", doubled), path)
     with pytest.raises(DamagedStoreError, match="differs from the digest"):
-        read_result(path)
+        read_result(LocalFiles(path.parent), path.name)
 
 
 def test_truncated_and_foreign_files_are_damage(path: Path) -> None:
@@ -126,10 +127,10 @@ def test_truncated_and_foreign_files_are_damage(path: Path) -> None:
         path.write_bytes(data)
         for read in (read_result, read_meta):
             with pytest.raises(DamagedStoreError, match="its chunk is then measured anew"):
-                read(path)
+                read(LocalFiles(path.parent), path.name)
 
 
 def test_a_missing_result_is_no_damage(tmp_path: Path) -> None:
     for read in (read_result, read_meta):
         with pytest.raises(StoreAccessError, match="does not exist"):
-            read(tmp_path / "gone.parquet")
+            read(LocalFiles(tmp_path), "gone.parquet")

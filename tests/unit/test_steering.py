@@ -12,8 +12,8 @@ import pytest
 from farm.errors import NoAnswerError, NoRunError
 from farm.steering import Steering
 from farm.store.control import CONTROL_FILE, ControlFile, ask, read_control, wanted_of
-from farm.store.files import Files
 from farm.store.live import LIVE_FILE, End, Snapshot
+from farm.store.local_files import LocalFiles
 
 
 class Run:
@@ -22,7 +22,7 @@ class Run:
     It stands for the other process; the files between the two are real.
     """
 
-    def __init__(self, files: Files, is_obedient: bool = True, writes: bool = True) -> None:
+    def __init__(self, files: LocalFiles, is_obedient: bool = True, writes: bool = True) -> None:
         self.files, self.is_obedient, self.writes = files, is_obedient, writes
         self.now_s = 0.0
         self.snapshot = Snapshot("run-1", host="head", n_vectors=100)
@@ -51,12 +51,12 @@ class Run:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path)
+def files(tmp_path: Path) -> LocalFiles:
+    return LocalFiles(tmp_path)
 
 
 @pytest.fixture
-def run(files: Files) -> Run:
+def run(files: LocalFiles) -> Run:
     return Run(files)
 
 
@@ -82,7 +82,7 @@ def test_a_stop_can_be_waited_for(run: Run) -> None:
     assert looks[-1] == ended
 
 
-def test_nobody_is_asked_where_no_run_is_at_work(run: Run, files: Files) -> None:
+def test_nobody_is_asked_where_no_run_is_at_work(run: Run, files: LocalFiles) -> None:
     with pytest.raises(NoRunError, match=r"no run is at work in .*; nothing was asked of it"):
         steering(run).ask("stop")
     run.now_s = 9.0
@@ -94,7 +94,7 @@ def test_nobody_is_asked_where_no_run_is_at_work(run: Run, files: Files) -> None
     assert not (files.root / CONTROL_FILE).exists()
 
 
-def test_a_dead_run_is_not_asked(run: Run, files: Files) -> None:
+def test_a_dead_run_is_not_asked(run: Run, files: LocalFiles) -> None:
     run.write(at=datetime(2020, 1, 1, tzinfo=UTC))
     run.writes = False
     with pytest.raises(NoRunError, match="run run-1 on head was last heard of"):
@@ -108,7 +108,7 @@ def test_a_run_whose_clock_is_wrong_is_asked(run: Run) -> None:
     assert request.action == "pause"
 
 
-def test_a_run_that_does_not_answer(run: Run, files: Files) -> None:
+def test_a_run_that_does_not_answer(run: Run, files: LocalFiles) -> None:
     run.is_obedient = False
     run.write()
     with pytest.raises(NoAnswerError, match="has not answered in 5 s; the request stands"):
@@ -128,7 +128,7 @@ def test_a_run_that_dies_meanwhile(run: Run) -> None:
         steering(run).ask("pause", answer_s=60.0)
 
 
-def test_a_request_that_somebody_wrote_over_is_made_again(run: Run, files: Files) -> None:
+def test_a_request_that_somebody_wrote_over_is_made_again(run: Run, files: LocalFiles) -> None:
     run.is_obedient = False
     run.write()
     other = ControlFile().with_request("run-1", "max_cards", "bob@desk", n_cards=3)

@@ -20,7 +20,7 @@ from analysis.op_model.commands.options import (
 )
 from farm.cli.options import JsonOption
 from farm.errors import UsageError
-from farm.store.files import StoreAccess
+from farm.store.disk_access import StoreAccess
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from farm.store.files import StoreAccess
+from farm.store.disk_access import StoreAccess
 
 Floats = npt.NDArray[np.float64]
 

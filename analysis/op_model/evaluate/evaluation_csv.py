@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from analysis.op_model.sweep_files.reader import SweepTable
 from farm.errors import UsageError
-from farm.store.files import StoreAccess
+from farm.store.disk_access import StoreAccess
 
 _OWN = ("estimate", "runtime", "ratio")
 

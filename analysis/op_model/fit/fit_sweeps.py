@@ -18,7 +18,7 @@ from analysis.op_model.fit.reference_regression import (
 )
 from analysis.op_model.sweep_files.reader import SweepTable
 from farm.errors import UsageError
-from farm.store.files import StoreAccess
+from farm.store.disk_access import StoreAccess
 
 
 @dataclass(frozen=True)

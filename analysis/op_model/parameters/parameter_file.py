@@ -43,7 +43,8 @@ from analysis.op_model.parameters.yaml_mapping import (
     read_mapping,
 )
 from farm.errors import FormatError, UsageError
-from farm.store.files import TEMPORARY, Files
+from farm.store.files import TEMPORARY
+from farm.store.local_files import LocalFiles
 
 Sets = Mapping[str, Mapping[str, Number]]
 """Attribute set -> weight -> number, in the order of the file."""
@@ -170,7 +171,7 @@ def shadowed_sets(operations: Operations) -> list[str]:
 def _publish(path: Path, content: bytes) -> None:
     # A half-written file never has the name, and of two writers one is refused.
     folder = path.parent
-    is_new = Files(folder).publish(path.name, content)
+    is_new = LocalFiles(folder).publish(path.name, content)
     with contextlib.suppress(OSError):
         (folder / TEMPORARY).rmdir()
     if not is_new:

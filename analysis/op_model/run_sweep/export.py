@@ -14,7 +14,9 @@ from analysis.op_model.run_sweep.sweep_folder import Part
 from analysis.op_model.sweep_files.writer import csv_text
 from farm.errors import FormatError
 from farm.store.directory import SweepDirectory
-from farm.store.files import TEMPORARY, Files, StoreAccess
+from farm.store.disk_access import StoreAccess
+from farm.store.files import TEMPORARY
+from farm.store.local_files import LocalFiles
 from farm.store.manifest import Manifest
 from sweeps.op_model.operation import SHAPE_PARTS, Operation
 
@@ -45,7 +47,7 @@ def export(parts: Iterable[Part], operations: Sequence[Operation], raw: Path) ->
     wanted = {operation.op_name: operation for operation in operations}
     with StoreAccess("make", raw):
         raw.mkdir(parents=True, exist_ok=True)
-    files = Files(raw)
+    files = LocalFiles(raw)
     for part in parts:
         directory = SweepDirectory.open(part.path)
         results = operation_results(directory)

@@ -26,7 +26,8 @@ from farm.catalog import OPERATIONS, load_sweep
 from farm.errors import UsageError
 from farm.generation import Plan, overridden, plan_of
 from farm.store.directory import SweepDirectory, remove_sweep
-from farm.store.files import Files, StoreAccess
+from farm.store.disk_access import StoreAccess
+from farm.store.local_files import LocalFiles
 from farm.store.manifest import FILE_NAME
 from sweeps.errors import SpecError
 from sweeps.limits import limited
@@ -224,7 +225,7 @@ class SweepFolder:
         with StoreAccess("make", path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         name = f"{path.name}.json"
-        Files(path.parent).replace(name, json.dumps(listed, indent=1).encode() + b"\n")
+        LocalFiles(path.parent).replace(name, json.dumps(listed, indent=1).encode() + b"\n")
         return f"{OPERATIONS}{(path.parent / name).resolve()}"
 
 

@@ -236,17 +236,17 @@ def _question(asked: Study) -> Question:
 def _source(space: str, given: Study, asked: Study) -> DesignSource:
     from analysis.soc.explore.design_space import DeclaredSpace, StoredSpace
     from farm.catalog import load_sweep, resolve_source
-    from farm.store.manifest import FILE_NAME
+    from farm.store.directory import holds_sweep
     from sweeps.limits import limited
     from sweeps.soc_design import SWEEP
 
-    if (Path(space) / FILE_NAME).exists():
+    if holds_sweep(space):
         if given.limits or given.workload:
             raise UsageError(
                 f"{space} holds evaluated designs: --limit, --set-axis and --workload cannot "
                 f"change them; a --constraint selects among them"
             )
-        return StoredSpace(Path(space))
+        return StoredSpace(space)
     is_study = space.endswith(_STUDY_SUFFIXES)
     sweep = SWEEP if is_study else load_sweep(resolve_source(space))
     return DeclaredSpace(limited(sweep, list(asked.limits)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +20,7 @@ from farm.errors import UsageError
 from farm.generation import plan_of
 from farm.outcome import Status
 from farm.store.directory import SweepDirectory
+from farm.store.location import LocationLike
 from sweeps.axis import AxisKind
 from sweeps.generate import select
 from sweeps.soc_design import SWEEP
@@ -140,7 +140,7 @@ class StoredSpace:
 
     Parameters
     ----------
-    path : Path
+    place : str, Path or Location
         Sweep directory of designs.
 
     Raises
@@ -149,24 +149,24 @@ class StoredSpace:
         If it holds something else, nothing yet, or times of more than one workload.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._directory = SweepDirectory.open(path)
+    def __init__(self, place: LocationLike) -> None:
+        self._directory = SweepDirectory.open(place)
         manifest = self._directory.manifest
         self.sweep = plan_of(manifest).sweep
         require_designs(self.sweep)
-        self.label = str(path)
+        self.label = str(place)
         self.n_candidates = sum(int(suite["n_candidates"]) for suite in manifest.suites)
         committed = self._directory.committed()
         if not committed:
-            raise UsageError(f"{path} has no results yet; farm run {path} --device model")
+            raise UsageError(f"{place} has no results yet; farm run {place} --device model")
         self._chunks = [c for c in self._directory.chunks() if c.chunk_id in committed]
         self.workload: Workload | None = self._workload()
         self.dropped: Counter[str] = Counter()
 
     def _workload(self) -> Workload:
         found: dict[str, str] = {}
-        for chunk in self._chunks:
-            device = self._directory.result_meta(chunk.chunk_id).device
+        for meta in self._directory.result_metas(chunk.chunk_id for chunk in self._chunks):
+            device = meta.device
             if device["kind"] != "model":
                 raise UsageError(
                     f"{self.label} has times measured by device {device['kind']!r}, not designs "
@@ -196,9 +196,10 @@ class StoredSpace:
         for suite in manifest.suites:
             self.dropped.update(suite["rejected"])
         self.dropped.update({"not evaluated yet": n_left})
-        for chunk in self._chunks:
-            vectors = self._directory.vectors(chunk.chunk_id)
-            outcomes = self._directory.outcomes(chunk.chunk_id)
+        chunk_ids = [chunk.chunk_id for chunk in self._chunks]
+        results = self._directory.results(chunk_ids)
+        for chunk_id, (outcomes, _) in zip(chunk_ids, results, strict=True):
+            vectors = self._directory.vectors(chunk_id)
             statuses = outcomes["status"].combine_chunks().dictionary_decode()
             is_ok = pc.equal(statuses, Status.OK.value)
             for row in pc.value_counts(statuses).to_pylist():

@@ -128,14 +128,14 @@ def read_sweep(path: Path | str) -> MeasuredOps:
     axes = [axis.name for axis in manifest.axes]
     works = [name for name in ("flops", "bytes_moved") if name in manifest.features]
     chunk_ids = sorted(directory.committed())
-    tables = [
-        measured_columns(directory.vectors(c), directory.outcomes(c), [*axes, *works])
-        for c in chunk_ids
-    ]
+    tables, devices = [], []
+    for chunk_id, (outcomes, meta) in zip(chunk_ids, directory.results(chunk_ids), strict=True):
+        vectors = directory.vectors(chunk_id)
+        tables.append(measured_columns(vectors, outcomes, [*axes, *works]))
+        devices.append(meta.device)
     rows = pa.concat_tables(tables) if tables else None
     if rows is None or not rows.num_rows:
         raise UsageError(f"{path}: no vector was measured yet; farm run {path} goes on with it")
-    devices = [directory.result_meta(c).device for c in chunk_ids]
     systems = {str(device.get("arch", "")) for device in devices}
     if len(systems) > 1:
         raise UsageError(
