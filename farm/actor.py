@@ -101,9 +101,9 @@ class RemoteCoordinator:
         """Tell that a card cannot be healed."""
         call(lambda: self._handle.retire.remote(card, epoch, reason))
 
-    def decline(self, card: str, epoch: int, reason: str) -> None:
-        """Tell that a card does not meet the requirements of the run."""
-        call(lambda: self._handle.decline.remote(card, epoch, reason))
+    def decline(self, card: str, epoch: int, kind: str, reason: str) -> None:
+        """Tell that a card of a cluster is of no use to the run, which goes on without it."""
+        call(lambda: self._handle.decline.remote(card, epoch, kind, reason))
 
     def retired(self) -> list[str]:
         """Ask which cards could not be healed in this run."""

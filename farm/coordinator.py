@@ -155,16 +155,24 @@ class Coordinator:
             if self._ledger.n_usable_cards == 0 and not self._is_cluster_run:
                 self.fail(f"no healthy card is left; the last one, {card}: {reason}", 4)
 
-    def decline(self, card: str, epoch: int, reason: str) -> None:
-        """Take a card out of the run that does not meet its requirements: no fault of its."""
+    def decline(self, card: str, epoch: int, kind: str, reason: str) -> None:
+        """Take a card of a cluster out of the run, which goes on without it; said once per node.
+
+        Parameters
+        ----------
+        card, epoch : str, int
+            The card, and its incarnation.
+        kind, reason : str
+            For the journal: what is wrong with it, or with its node.
+        """
         with self._lock:
             self._ledger.leave(card, epoch)
             known = self._cards.setdefault(card, dict(_NEW_CARD))
-            known.update(state="unfit")
+            known.update(state=kind, n_uncommitted=0)
             node = str(known["node"])
             if (node, reason) not in self._declined:
                 self._declined.add((node, reason))
-                self._write("unfit", {"card": card, "node": node, "message": reason})
+                self._write(kind, {"card": card, "node": node, "message": reason})
 
     def release(self, cards: list[tuple[str, int]]) -> None:
         """Give cards no more work; they commit what they have in hand and finish."""

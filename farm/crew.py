@@ -36,7 +36,7 @@ class Crew:
             for slot in settings.slots
         ]
 
-    def tend(self, state: dict[str, Any]) -> None:
+    def tend(self, state: dict[str, Any], is_ending: bool) -> None:
         """Do nothing: Ray restarts actors, and their number is given."""
 
     def limit(self, n_cards: int | None) -> None:

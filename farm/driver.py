@@ -158,8 +158,8 @@ class Driver:
             elif not asked and time.monotonic() > next_fit_s:
                 asked = [worker.live.remote() for worker in analysis]
                 next_fit_s = time.monotonic() + _LIVE_FIT_S
-            if self._stop_s is None and not state["failure"]:
-                cards.tend(state)
+            if not state["failure"]:
+                cards.tend(state, is_ending=self._stop_s is not None)
             self._obey(helm.steer(state, steered, cards))
             self._poll(state, cards.describe())
             self._say_waiting(cards.waiting())
@@ -223,7 +223,7 @@ class Driver:
 class Cards(Protocol):
     """The cards of a run, on this machine or in a cluster."""
 
-    def tend(self, state: dict[str, Any]) -> None:
+    def tend(self, state: dict[str, Any], is_ending: bool) -> None:
         """Look after them."""
 
     def limit(self, n_cards: int | None) -> None:
@@ -294,7 +294,8 @@ def main() -> int:
         events.send("lost", message=str(error))
         return 75
     except FarmError as error:
-        events.send("error", message=str(error), exit_code=error.exit_code)
+        kind = type(error).__name__
+        events.send("error", message=str(error), exit_code=error.exit_code, kind=kind)
         return error.exit_code
     except Exception as error:
         logger.exception("the driver failed")

@@ -26,7 +26,7 @@ class FormatError(UsageError):
 
 
 class ClusterError(UsageError):
-    """A cluster cannot be joined, or none of its nodes can run the sweep."""
+    """A cluster cannot be joined as it is, or one of its nodes cannot be used."""
 
 
 class DirectoryBusyError(UsageError):
@@ -75,6 +75,12 @@ class DamagedStoreError(StoreError):
 
 class CardError(FarmError):
     """A card, its executor or its driver misbehaves: an incident, never a vector's outcome."""
+
+    exit_code = 4
+
+
+class NoCardsError(FarmError):
+    """No node of a cluster can run the sweep, or no card came for too long."""
 
     exit_code = 4
 

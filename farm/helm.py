@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from farm.control_watch import ControlWatch
 from farm.store.control import Request
 
-_GONE = frozenset({"finished", "retired", "lost", "unfit"})
+_GONE = frozenset({"finished", "retired", "lost", "unfit", "node-failed"})
 
 
 class Steerable(Protocol):

@@ -49,8 +49,8 @@ class CoordinatorPort(Protocol):
     def retire(self, card: str, epoch: int, reason: str) -> None:
         """Tell that a card cannot be healed."""
 
-    def decline(self, card: str, epoch: int, reason: str) -> None:
-        """Tell that a card does not meet the requirements of the run."""
+    def decline(self, card: str, epoch: int, kind: str, reason: str) -> None:
+        """Tell that a card of a cluster is of no use to the run, which goes on without it."""
 
     def fail(self, message: str, exit_code: int) -> None:
         """Tell of a fault of the farm that ends the run."""

@@ -136,24 +136,29 @@ class CardRunner:
         except _UnfitError as error:
             logger.info("card %s is not used: %s", self._card, error)
             self._end = End.UNFIT, str(error)
-            self._coordinator.decline(self._card, self._epoch, str(error))
+            self._coordinator.decline(self._card, self._epoch, "unfit", str(error))
         except CardError as error:
             logger.warning("card %s retired: %s", self._card, error)
             self._end = End.RETIRED, str(error)
             self._coordinator.retire(self._card, self._epoch, str(error))
         except FarmError as error:
-            self._end = End.FAILED, str(error)
-            self._coordinator.fail(str(error), error.exit_code)
+            self._fail(str(error), error.exit_code)
         except Exception as error:
             logger.exception("card %s failed", self._card)
-            message = f"card {self._card}: {type(error).__name__}: {error}"
-            self._end = End.FAILED, message
-            self._coordinator.fail(message, 4)
+            self._fail(f"card {self._card}: {type(error).__name__}: {error}", 4)
         finally:
             self._is_over.set()
             self._committer.shutdown()
             self._keeper.let_go(at_once=self._directive == "stop")
         return self._end
+
+    def _fail(self, message: str, exit_code: int) -> None:
+        """End the run for a fault of the farm; a cluster goes on with its other nodes."""
+        self._end = End.FAILED, message
+        if self._node:
+            self._coordinator.decline(self._card, self._epoch, "node-failed", message)
+        else:
+            self._coordinator.fail(message, exit_code)
 
     def _require_fit(self) -> None:
         reason = unmet(self._settings.requires, self._keeper.info)

@@ -21,7 +21,7 @@ from typing import Any
 
 from farm import ray_environment
 from farm.cluster import open_probe
-from farm.errors import DirectoryBusyError
+from farm.errors import ClusterError, DirectoryBusyError, FarmError
 from farm.settings import RunSettings
 from farm.store.files import RunLock
 from farm.store.host_folders import log_path
@@ -102,8 +102,15 @@ class Supervisor:
 
     def _run_driver(self) -> tuple[int, bool]:
         """Run one driver; returns its exit code and whether that is the run's."""
+        try:
+            environment = self._environment()
+        except FarmError as error:
+            if self._n_done < 0:
+                raise
+            # The cluster was there before: its head may be on its way back.
+            self.on_event({"event": "resume", "message": str(error)})
+            return error.exit_code, False
         read_end, write_end = os.pipe()
-        environment = self._environment()
         with self._log_path.open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "farm.driver", str(write_end), str(os.getpid())],
@@ -124,10 +131,14 @@ class Supervisor:
         for event in self._events(read_end, child):
             if event["event"] == "progress":
                 self._n_done = max(self._n_done, int(event["n_done"]))
-            is_final = is_final or event["event"] == "error"
+            is_final = is_final or (event["event"] == "error" and not self._may_pass(event))
             self.on_event(event)
         exit_code = child.wait()
         return exit_code, is_final or exit_code in {0, EXIT_INTERRUPTED}
+
+    def _may_pass(self, error: dict[str, Any]) -> bool:
+        """Whether an error that ended a driver may be over when the next one starts."""
+        return self._n_done >= 0 and error.get("kind") == ClusterError.__name__
 
     def _environment(self) -> dict[str, str]:
         environment = dict(os.environ)

@@ -18,6 +18,7 @@ import ray
 from farm.actor import COORDINATOR, AnalysisSink, RemoteCoordinator, analysis_name
 from farm.cluster import claim
 from farm.errors import FarmError
+from farm.ray_environment import restore_home
 from farm.runner import CardRunner, End
 from farm.settings import RunSettings
 
@@ -48,6 +49,7 @@ class ClaimingDeviceActor:
     """
 
     def __init__(self, version: str, settings: str, token: str) -> None:
+        restore_home()
         logging.basicConfig(level=logging.INFO)
         self._version, self._settings, self._token = version, settings, token
         self._claimed: dict[str, Any] = {}

@@ -7,6 +7,7 @@ autoscaler sees; they are gone with the driver, so nothing keeps nodes alive aft
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,17 +21,19 @@ from farm.cluster.demand import Pace, Starts, Work, wanted_cards
 from farm.cluster.device_actor import REFUSED, ClaimingDeviceActor
 from farm.cluster.member import Member, Phase, least_needed
 from farm.cluster.nodes import Nodes
-from farm.errors import ClusterError
+from farm.errors import NoCardsError
 from farm.runner import End
 from farm.settings import RunSettings
 
 NO_FIT_S = 30.0
 """How long a cluster may have no place but where actors are parked, before the run ends."""
 
+RETRY_S = 120.0
+"""When a node that could not be used is tried again: somebody may have put it right."""
+
 _CLOSE_S = 15.0
 _LONGEST_BACK_OFF_S = 30.0
 _SAID_AGAIN_S = 2.0
-_USELESS = {End.UNFIT, End.RETIRED}
 
 logger = logging.getLogger(__name__)
 
@@ -62,35 +65,39 @@ class Fleet:
         self._idle_since_s = self._stuck_since_s = time.monotonic()
         self._said_s = 0.0
 
-    def tend(self, state: dict[str, Any]) -> None:
+    def tend(self, state: dict[str, Any], is_ending: bool = False) -> None:
         """Look after the actors; to be called several times a second.
 
         Parameters
         ----------
         state : dict
             What the coordinator tells of the run.
+        is_ending : bool
+            Whether every card is to finish what it has in hand and leave.
 
         Raises
         ------
-        ClusterError
+        NoCardsError
             If no node can run the sweep, or no card came for too long.
         """
         now_s = time.monotonic()
         self._look(now_s)
+        self._n_wanted = 0 if is_ending else wanted_cards(self._work(state, now_s), self._n_wanted)
+        self._adjust(state, now_s)
+        self._require_progress(now_s)
+
+    def _work(self, state: dict[str, Any], now_s: float) -> Work:
         working = self._in(Phase.WORKING)
         measuring = [m for m in working if _doing(state, m).startswith(("measuring", "trial"))]
         self._pace = self._pace.observed(now_s, len(measuring), int(state["n_chunks_committed"]))
         n_left = int(state["n_chunks"]) - int(state["n_chunks_committed"])
-        work = Work(
+        return Work(
             n_left + int(state["n_open_trials"]) if n_left else 0,
             len(working),
             self._pace.chunk_s,
             self._starts.expected_s,
             self.max_cards,
         )
-        self._n_wanted = wanted_cards(work, self._n_wanted)
-        self._adjust(state, now_s)
-        self._require_progress(now_s)
 
     def limit(self, n_cards: int | None) -> None:
         """Have no more than so many cards from now on."""
@@ -113,7 +120,7 @@ class Fleet:
             for node in self._nodes.alive().values()
         ]
         return {
-            "address": self._settings.address,
+            "address": os.environ.get("RAY_ADDRESS", self._settings.address),
             "n_wanted": self._n_wanted,
             "n_max": self.max_cards,
             "n_pending": len(self._in(Phase.PENDING)),
@@ -128,6 +135,8 @@ class Fleet:
 
     def close(self) -> None:
         """Let every actor finish what it is doing, for a while, and end it."""
+        for member in self._in(Phase.PENDING, Phase.PARKED):
+            self._drop(member)
         waiting = [member.ended for member in self._in(Phase.WORKING, Phase.LEAVING)]
         waiting = [ended for ended in waiting if ended is not None]
         if waiting:
@@ -151,34 +160,36 @@ class Fleet:
                 if member.claimed in ready:
                     self._place(member, ray.get(member.claimed), now_s)
                 if member.ended in ready and member.claimed is None:
-                    self._end(member, ray.get(member.ended))
+                    self._end(member, ray.get(member.ended), now_s)
             except RayActorError as error:
                 self._lose(member, error, now_s)
             except RayError as error:
                 # Its class could not be loaded there, for one.
                 member.claimed = member.ended = None
-                self._park(member, f"the actor cannot start there: {_first_line(error)}")
+                self._refuse(member, f"the actor cannot start: {_first_line(error)}", now_s)
 
     def _place(self, member: Member, claimed: dict[str, Any], now_s: float) -> None:
         member.place(claimed)
         self._n_failed_starts = 0
-        if member.phase is Phase.PARKED:
-            self._park(member, member.reason)
+        if "refusal" in claimed:
+            self._refuse(member, str(claimed["refusal"]), now_s)
         else:
             self._starts = self._starts.observed(now_s - member.asked_s)
             logger.info("card %s of host %s is at work", member.card, member.host)
 
-    def _end(self, member: Member, ended: dict[str, Any]) -> None:
+    def _end(self, member: Member, ended: dict[str, Any], now_s: float) -> None:
         member.ended = None
         end, reason = str(ended["end"]), str(ended["reason"])
-        if end == REFUSED or end in _USELESS:
-            # The coordinator has journalled why.
+        # The coordinator has journalled why.
+        if end in {End.UNFIT, End.RETIRED}:
             member.park(reason)
-        else:
+        elif end == End.FAILED:
+            member.park(reason, now_s + RETRY_S)
+        elif end != REFUSED:
             self._drop(member)
 
-    def _park(self, member: Member, reason: str) -> None:
-        member.park(reason)
+    def _refuse(self, member: Member, reason: str, now_s: float) -> None:
+        member.park(reason, now_s + RETRY_S)
         cause = member.host, reason
         if cause not in self._refused:
             self._refused.add(cause)
@@ -222,9 +233,10 @@ class Fleet:
                     self._drop(member)
                 else:
                     member.phase = Phase.LEAVING
-        if not self._in(Phase.PENDING):
-            # Nobody can be sent there in their place any more.
-            for member in self._in(Phase.PARKED):
+        # Once nobody is on the way, nobody can be sent there in their place.
+        is_all_here = not self._in(Phase.PENDING)
+        for member in self._in(Phase.PARKED):
+            if is_all_here or now_s > member.retry_s:
                 self._drop(member)
         self._release(now_s)
 
@@ -262,10 +274,10 @@ class Fleet:
             self._stuck_since_s = now_s
         why = "; ".join(sorted({_on(member, member.reason) for member in parked}))
         if now_s - self._stuck_since_s > NO_FIT_S:
-            raise ClusterError(f"no card of the cluster can run this sweep: {why}")
+            raise NoCardsError(f"no card of the cluster can run this sweep: {why}")
         waited_s = now_s - self._idle_since_s
         if waited_s > self._settings.wait_cards_s:
-            raise ClusterError(
+            raise NoCardsError(
                 f"no card came within {self._settings.wait_cards_s:g} s (--wait-cards): "
                 f"{self.waiting()}" + (f"; {why}" if why else "")
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -36,6 +37,8 @@ class Member:
         The card that it has claimed, and its incarnation.
     reason : str
         Why it is parked.
+    retry_s : float
+        When to try again what it is parked for, monotonic.
     """
 
     actor: Any
@@ -49,6 +52,7 @@ class Member:
     card: str = ""
     epoch: int = 0
     reason: str = ""
+    retry_s: float = math.inf
 
     @property
     def incarnation(self) -> tuple[str, int]:
@@ -56,19 +60,17 @@ class Member:
         return self.card, self.epoch
 
     def place(self, claimed: dict[str, Any]) -> None:
-        """Note where it has started, and with which card."""
+        """Note where it has started, and with which card if it has one."""
         self.claimed = None
         self.node_id, self.host = str(claimed["node_id"]), str(claimed["host"])
         self.node = str(claimed["name"])
-        if "refusal" in claimed:
-            self.park(str(claimed["refusal"]))
-        else:
+        if "card" in claimed:
             self.phase = Phase.WORKING
             self.card, self.epoch = str(claimed["card"]), int(claimed["epoch"])
 
-    def park(self, reason: str) -> None:
-        """Leave it where it is, doing nothing."""
-        self.phase, self.reason = Phase.PARKED, reason
+    def park(self, reason: str, retry_s: float = math.inf) -> None:
+        """Leave it where it is, doing nothing, at least until `retry_s`."""
+        self.phase, self.reason, self.retry_s = Phase.PARKED, reason, retry_s
 
 
 def least_needed(members: list[Member], idle_cards: set[str], n: int) -> list[Member]:
