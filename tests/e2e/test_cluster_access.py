@@ -146,22 +146,6 @@ def test_a_cluster_that_lets_anybody_in_is_not_joined_unless_told_to() -> None:
         nodes.close()
 
 
-def test_a_node_in_the_background_is_stopped_again() -> None:
-    nodes = Nodes()
-    try:
-        started = nodes.farm("node", "--head", "--port", nodes.port, "--detach")
-        assert started.returncode == 0, started.stderr
-        assert "the node is up, in the background" in started.stdout
-        taken = nodes.farm("node", "--head", "--port", nodes.port, "--detach")
-        assert taken.returncode == 2
-        assert f"error: port {nodes.port} cannot be listened on" in taken.stderr
-        assert nodes.farm("node", "--stop").stdout == "stopped: 1\n"
-        assert nodes.farm("node", "--stop").stdout == "stopped: 0\n"
-    finally:
-        nodes.farm("node", "--stop")
-        nodes.close()
-
-
 def _certificates(authority: trustme.CA, folder: Path) -> Path:
     folder.mkdir()
     issued = authority.issue_cert("127.0.0.1", "localhost")
@@ -224,19 +208,29 @@ def test_a_node_that_others_could_reach_all_the_same_ends_at_once() -> None:
         nodes.close()
 
 
-def test_a_cluster_that_listens_is_joined_on_its_head_by_the_loopback_address_too() -> None:
+def test_a_cluster_in_the_background_listens_until_it_is_stopped() -> None:
     outside = _address_of_this_host()
     nodes = Nodes()
     try:
-        said = nodes.start_head("--listen", outside, "--device", "sim:1")
-        assert "reachable on every interface" in said
+        head = ("node", "--head", "--port", nodes.port, "--listen", outside, "--device", "sim:1")
+        started = nodes.farm(*head, "--detach")
+        assert started.returncode == 0, started.stderr
+        assert "reachable on every interface" in started.stdout
+        assert "the node is up, in the background" in started.stdout
+        again = nodes.farm(*head, "--detach")
+        assert again.returncode == 2
+        assert f"error: port {nodes.port} cannot be listened on" in again.stderr
         used = nodes.python("-c", USE_ALL_CARDS, "auto")
         assert used.returncode == 0, used.stderr
         assert json.loads(used.stdout)["n_cards"] == 1
+        # On the head, loopback leads there too; its driver must not keep to loopback all the same.
         environment = nodes.environment()
         assert open_probe.enter(environment, nodes.address).host == outside
         assert "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in environment
+        assert nodes.farm("node", "--stop").stdout == "stopped: 1\n"
+        assert nodes.farm("node", "--stop").stdout == "stopped: 0\n"
     finally:
+        nodes.farm("node", "--stop")
         nodes.close()
 
 
