@@ -6,7 +6,6 @@ starts again when Ray restarts it.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
+from farm import logs
 from farm.chunk import Strike
 from farm.devices.device import CardSlot
 from farm.errors import RunStoppedError
@@ -162,8 +162,8 @@ class DeviceActor:
 
     def __init__(self, slot: CardSlot, settings: str) -> None:
         restore_home()
-        logging.basicConfig(level=logging.INFO)
         known = RunSettings.from_json(settings)
+        logs.configure_card(known.log_level, known.directory, known.run_id, slot.card)
         coordinator = RemoteCoordinator(ray.get_actor(COORDINATOR))
         workers = [ray.get_actor(analysis_name(i)) for i in range(known.n_analysis_workers)]
         sink: Sink = AnalysisSink(workers)

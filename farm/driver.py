@@ -19,13 +19,14 @@ import sys
 import time
 from typing import Any, Protocol
 
-from farm import plugins, ray_environment, ray_output
+from farm import logs, plugins, ray_environment, ray_metrics, ray_output
 from farm.cluster import connection
 from farm.cluster.listeners import listeners, require_loopback
 from farm.control_watch import ControlWatch
 from farm.errors import FarmError, RunStoppedError
 from farm.events import Events
 from farm.helm import Helm, is_deserted
+from farm.metrics import RunMetrics
 from farm.parent_death import end_with_parent
 from farm.settings import RunSettings
 from farm.store.control import Request
@@ -59,6 +60,7 @@ class Driver:
         self._n_drains_sent = 0
         self._n_incidents = 0
         self._fits: dict[str, Any] = {}
+        self._metrics: RunMetrics | None = None
         self._stop_s: float | None = None
         self._waiting_said_s = time.monotonic() - _WAITING_EVERY_S + _FIRST_WAIT_S
 
@@ -80,6 +82,9 @@ class Driver:
         # After ray.init, which installs handlers of its own.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._interrupt)
+        manifest = directory.manifest
+        self._metrics = RunMetrics(ray_metrics.RayMeter(), self._settings.run_id, manifest.sweep)
+        self._events.send("metrics", addresses=ray_metrics.addresses())
         try:
             return self._run_actors(ray, directory)
         finally:
@@ -100,6 +105,7 @@ class Driver:
             log_to_driver=False,
             logging_level="ERROR",
             namespace="sweepfarm",
+            _metrics_export_port=self._settings.metrics_port,
             _temp_dir=str(sessions),
         )
         require_loopback(listeners(os.getpid()))
@@ -204,6 +210,9 @@ class Driver:
             self._events.send("incident", **incident)
         if cluster:
             state["cluster"] = cluster
+        if self._metrics is not None:
+            self._metrics.progress(state)
+            self._metrics.incidents(incidents)
         self._events.send("progress", fits=self._fits, **state)
 
     def _say_waiting(self, message: str) -> None:
@@ -282,11 +291,9 @@ def main() -> int:
     """Entry point: ``python -m farm.driver EVENTS_FD PARENT_PID``; returns the exit code."""
     end_with_parent(int(sys.argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
     events = Events(os.fdopen(int(sys.argv[1]), "wb"))
     settings = RunSettings.from_json(sys.stdin.readline())
+    logs.configure(settings.log_level, run=settings.run_id)
     try:
         return Driver(settings, events).run()
     except RunStoppedError as error:

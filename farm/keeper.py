@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from farm import logs
 from farm.devices import registry
 from farm.devices.device import CardSlot
 from farm.errors import CardError
@@ -183,7 +184,7 @@ class CardKeeper:
 
     def _new_executor(self) -> Executor:
         self._epoch += 1
-        manifest = self._directory.manifest
+        manifest, log = self._directory.manifest, logs.path_here()
         config = WorkerConfig(
             slot=self._slot,
             lock_name=self._lock_name,
@@ -194,5 +195,8 @@ class CardKeeper:
             tuple_params=tuple(axis.name for axis in manifest.axes if axis.components),
             feature_names=manifest.features,
             epoch=self._epoch,
+            log_path="" if log is None else str(logs.executor_log(log)),
+            log_level=self._settings.log_level,
+            run_id=self._settings.run_id,
         )
         return Executor(config, self._settings.run_id, self._budgets)

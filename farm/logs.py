@@ -123,6 +123,19 @@ def card_log(directory: str, run_id: str, card: str) -> Path:
     return folder / f"{card.replace('/', '_').replace(':', '-')}.log"
 
 
+def configure_card(level: str, directory: str, run_id: str, card: str) -> None:
+    """Let this process write the log of a card."""
+    configure(level, card_log(directory, run_id, card), run=run_id, card=card)
+
+
+def path_here() -> Path | None:
+    """Path of the file that this process writes its log to, if it does."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, RotatingFileHandler):
+            return Path(handler.baseFilename)
+    return None
+
+
 def executor_log(path: Path) -> Path:
     """Path of the log of a card's executors, beside the card's own."""
     return path.with_suffix(".executor.log")

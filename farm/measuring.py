@@ -6,6 +6,7 @@ given up, what was executed but not read runs again; nothing is guessed.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from farm import logs
 from farm.batch_tuner import BatchTuner
 from farm.chunk import Strike
 from farm.chunk_work import ChunkWork
@@ -39,6 +41,8 @@ _POLL_S = 0.05
 
 MOST_JOBS = 2
 """Leases in hand at a time: the present one and the next."""
+
+logger = logging.getLogger(__name__)
 
 OnStrike = Callable[[Strike, dict[str, Any]], None]
 
@@ -144,6 +148,7 @@ class Measurer:
         chunk_rows = max((shard.chunk_rows for shard in manifest.shards), default=1)
         self.tuner = BatchTuner(manifest.repeats, chunk_rows, fixed=settings.batch_rows)
         self.n_done = 0
+        self.read_s = 0.0
 
     @property
     def batch_rows(self) -> int:
@@ -246,12 +251,15 @@ class Measurer:
                 f"{n_foreign} foreign records dropped",
                 **job.facts,
             )
+        with logs.about(**job.facts, batch=answer.identity.batch):
+            logger.debug("%d vectors, %s", len(rows), dict(answer.facts))
         if not job.is_trial:
             # A device whose vectors have more launches than the measured ones says how many.
             n_launches = answer.facts.get("n_launches", len(rows) * self._manifest.repeats)
             execute_s = answer.facts["execute_s"]
             read_s = answer.facts["dump_s"] + answer.facts["read_s"]
             self.tuner.observe(len(rows), int(n_launches), float(execute_s), float(read_s))
+            self.read_s += float(read_s)
 
     def _count_failures(self, statuses: list[str | None]) -> None:
         for status in statuses:
@@ -327,6 +335,8 @@ class Measurer:
             "stack": stack or None,
         }
         strike_id = f"{self._card}/{self._card_epoch}/{executor.epoch}"
+        with logs.about(**job.facts):
+            logger.warning("%s of vector %d: %s", trouble.kind, job.index_of(row), trouble.evidence)
         strike = Strike(strike_id, job.index_of(row), trouble.kind, self._card, trouble.evidence)
         self._on_strike(strike, facts)
 

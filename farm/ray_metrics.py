@@ -31,12 +31,14 @@ class RayMeter:
         self._made[metric].set(value, tags=dict(labels))
 
 
-def endpoints() -> list[str]:
-    """Addresses (host:port) at which the nodes of the connected cluster serve their metrics."""
+def addresses() -> list[str]:
+    """Address (host:port) at which this process' node serves metrics; none if it does not."""
     import ray
 
-    return sorted(
+    here = ray.get_runtime_context().get_node_id()
+    return [
         f"{node['NodeManagerAddress']}:{node['MetricsExportPort']}"
         for node in ray.nodes()
-        if node.get("Alive") and node.get("MetricsExportPort")
-    )
+        # The port is -1 where Ray is installed without what its metrics need.
+        if node["NodeID"] == here and int(node.get("MetricsExportPort", -1)) > 0
+    ]

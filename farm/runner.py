@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from farm import logs
 from farm.chunk_work import ChunkWork
 from farm.devices.device import CardSlot
 from farm.errors import CardError, FarmError
@@ -26,6 +27,7 @@ from farm.port import CoordinatorPort, Sink
 from farm.requirements import unmet
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory
+from farm.store.journal import NOTE_KINDS
 from farm.store.measured import measured
 from farm.store.results import ResultMeta, count_statuses
 
@@ -95,6 +97,9 @@ class CardRunner:
         self._drain_deadline_s = 0.0
         self._is_over = threading.Event()
         self._state = "starting"
+        self._n_chunks, self._commit_s = 0, 0.0
+        log = logs.path_here()
+        self._log = None if log is None else str(log)
         self._keeper = CardKeeper(slot, directory, settings, self._incident)
         self._measurer = Measurer(
             self._keeper,
@@ -216,6 +221,8 @@ class CardRunner:
         job = Job.of(grant, work, vectors, self._directory.manifest)
         # If the card turns out to be beyond help, its retirement frees every lease at once.
         self._jobs[chunk.chunk_id] = job
+        with logs.about(**job.facts):
+            logger.info("leased, %d vectors", chunk.n_rows)
         self._state = f"measuring {chunk.chunk_id}"
         return job
 
@@ -274,13 +281,24 @@ class CardRunner:
             host=socket.gethostname(),
             node=self._node,
         )
+        began_s = time.monotonic()
         is_first = self._directory.commit(outcomes, meta)
+        took_s = time.monotonic() - began_s
+        self._commit_s += took_s
+        self._n_chunks += is_first
+        with logs.about(**job.facts):
+            said = "committed in %.3f s" if is_first else "another card was first, after %.3f s"
+            logger.info(said, took_s)
         self._coordinator.committed(job.chunk_id, count_statuses(outcomes) if is_first else {})
         if is_first:
             vectors = self._directory.vectors(job.chunk_id)
             self._sink(job.chunk_id, measured(self._directory.manifest, vectors, outcomes))
 
     def _incident(self, kind: str, message: str, **facts: Any) -> None:
+        with logs.about(chunk=facts.get("chunk"), attempt=facts.get("attempt")):
+            logger.log(
+                logging.WARNING if kind not in NOTE_KINDS else logging.INFO, "%s: %s", kind, message
+            )
         self._coordinator.incident(kind, {"card": self._card, "message": message, **facts})
 
     def _keep_reporting(self) -> None:
@@ -292,6 +310,10 @@ class CardRunner:
                 "batch_rows": self._measurer.batch_rows,
                 "batch": self._measurer.tuner.describe(),
                 "n_dropped": self._keeper.n_dropped,
+                "n_chunks": self._n_chunks,
+                "read_s": round(self._measurer.read_s, 6),
+                "commit_s": round(self._commit_s, 6),
+                "log": self._log,
             }
             try:
                 directive = self._coordinator.report(self._card, self._epoch, state)

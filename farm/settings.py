@@ -54,6 +54,10 @@ class RunSettings:
         How long a cluster run may be without any card at work.
     allows_open_cluster : bool
         Whether a cluster without authentication may be joined.
+    log_level : str
+        From which level on the processes of the run write logs, see `farm.logs`.
+    metrics_port : int or None
+        Port of the Prometheus endpoint of a run on this machine; None: any.
     """
 
     directory: str
@@ -79,6 +83,8 @@ class RunSettings:
     requires: Mapping[str, str] = field(default_factory=dict)
     wait_cards_s: float = 1800.0
     allows_open_cluster: bool = False
+    log_level: str = "warning"
+    metrics_port: int | None = None
 
     @property
     def is_cluster_run(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import logging
 import os
 import queue
 import signal
@@ -17,12 +18,14 @@ from collections.abc import Callable, Iterator, Mapping, MutableSequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from farm import logs
 from farm.card_lock import hold_card
 from farm.catalog import load_sweep
 from farm.devices import registry
@@ -46,6 +49,8 @@ from sweeps.vector import Vector
 _MOST_REASON_CHARACTERS = 2000
 
 _T = TypeVar("_T")
+
+logger = logging.getLogger(__name__)
 
 REPLY_SCHEMA = pa.schema(
     [
@@ -82,6 +87,8 @@ class WorkerConfig:
         Incarnation of the executor.
     stack_path : str
         File that takes the Python stacks when SIGUSR1 asks for them.
+    log_path, log_level, run_id : str
+        File and level of the log, see `farm.logs`, and what its lines are about.
     """
 
     slot: CardSlot
@@ -94,6 +101,9 @@ class WorkerConfig:
     epoch: int
     stack_path: str = os.devnull
     version: str = ""
+    log_path: str = ""
+    log_level: str = logs.DEFAULT_LEVEL
+    run_id: str = ""
 
 
 def main(
@@ -111,6 +121,9 @@ def main(
     # Answers even while the interpreter lock is held: the actor asks a hung executor where it is.
     stack_file = open(config.stack_path, "w")  # noqa: SIM115 - stays open for the handler
     faulthandler.register(signal.SIGUSR1, file=stack_file, all_threads=True)
+    if config.log_path:
+        about = {"run": config.run_id, "card": config.slot.card, "epoch": config.epoch}
+        logs.configure(config.log_level, Path(config.log_path), **about)
     progress = ProgressWriter(word)
     progress.enter(Phase.OPENING, time.monotonic_ns())
     identity = Identity(epoch=config.epoch)
@@ -125,9 +138,11 @@ def main(
         replies.put(Message(MessageKind.REFUSED, identity, {"message": str(error)}).encode())
         return
     except Exception as error:
+        logger.warning("the card cannot be opened", exc_info=True)
         reason = f"{type(error).__name__}: {error}"
         replies.put(Message(MessageKind.FAULT, identity, {"message": reason}).encode())
         return
+    logger.info("opened: %s", device.info.as_json())
     facts = {"info": device.info.as_json()}
     replies.put(Message(MessageKind.OPENED, identity, facts).encode())
     _serve(config, device, requests, replies, progress)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Annotated
 
 import typer
 
+from farm import logs
 from farm.cli.card_choice import chosen_cards, cluster_arguments
 from farm.cli.options import (
     ChunkOption,
@@ -39,6 +41,7 @@ from farm.errors import UsageError
 from farm.settings import RunSettings
 from farm.store.location import Location
 
+_WATCHED = "Logs and metrics"
 _CLUSTER = "Cards of a cluster"
 FIT_CONVENTIONS = ("vectors", "size-means")
 
@@ -142,6 +145,23 @@ def run(
             rich_help_panel=_CLUSTER,
         ),
     ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            help="Port of the Prometheus endpoint of a run on this machine (loopback only).",
+            min=1024,
+            max=65535,
+            rich_help_panel=_WATCHED,
+        ),
+    ] = None,
+    log_level: Annotated[
+        str | None,
+        typer.Option(
+            help="What the run's processes log: debug, info, warning (default) or error.",
+            rich_help_panel=_WATCHED,
+            show_default=False,
+        ),
+    ] = None,
     force_clean: ForceOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -164,6 +184,8 @@ def run(
     """
     if fit_over not in FIT_CONVENTIONS:
         raise UsageError(f"--fit-over {fit_over!r}: write one of {', '.join(FIT_CONVENTIONS)}")
+    level = logs.level_of(log_level)
+    require_metrics(metrics_port, address)
     cards = chosen_cards(device, device_option, address, max_cards, require)
     choice = Choice(sweep, tt_metal_root, module, suite, timeout_scan)
     found = targets(choice, out, limit, repeats, timeout, chunk)
@@ -194,12 +216,36 @@ def run(
             requires=cards.requires,
             wait_cards_s=wait_cards,
             allows_open_cluster=insecure,
+            log_level=level,
+            metrics_port=metrics_port,
         )
         again = ["farm", "run", str(place), *device_arguments(device, device_option)]
         again += cluster_arguments(address, max_cards, require, insecure)
         return run_plan(target.plan, place, settings, device, as_json, again)
 
     return run_each(found, run_target)
+
+
+def require_metrics(port: int | None, address: str) -> None:
+    """Check that a port of metrics can be had where one was asked for.
+
+    Raises
+    ------
+    UsageError
+        If not.
+    """
+    if port is None:
+        return
+    if address:
+        raise UsageError(
+            "--metrics-port is for a run on this machine; in a cluster, farm node --metrics-port "
+            "opens the endpoint of a node"
+        )
+    if not all(importlib.util.find_spec(name) for name in ("aiohttp", "prometheus_client")):
+        raise UsageError(
+            "--metrics-port: Ray's metrics need more of Ray than is installed; "
+            "pip install 'sweepfarm[metrics]'"
+        )
 
 
 def register(app: typer.Typer) -> None:

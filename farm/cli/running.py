@@ -22,6 +22,7 @@ from farm.run_state import RunState, describe_incident
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory, holds_sweep
 from farm.store.files import RunLock
+from farm.store.live import EVERY_S, EVERY_S_REMOTE
 from farm.store.location import Location, LocationLike
 from farm.supervisor import EXIT_INTERRUPTED, EXIT_STOPPED, Supervisor
 
@@ -116,7 +117,8 @@ def _supervise(
 ) -> int:
     state, path = RunState(), directory.location
     view = _view(as_json)
-    live = LiveWriter(directory.files, settings.run_id, directory.manifest.sweep, device)
+    every_s = EVERY_S if directory.location.is_local else EVERY_S_REMOTE
+    live = LiveWriter(directory.files, settings.run_id, directory.manifest.sweep, device, every_s)
 
     def on_event(event: dict[str, object]) -> None:
         state.feed(event)

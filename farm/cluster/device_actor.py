@@ -15,6 +15,7 @@ from typing import Any
 
 import ray
 
+from farm import logs
 from farm.actor import COORDINATOR, AnalysisSink, RemoteCoordinator, analysis_name
 from farm.cluster import claim
 from farm.errors import FarmError
@@ -50,7 +51,8 @@ class ClaimingDeviceActor:
 
     def __init__(self, version: str, settings: str, token: str) -> None:
         restore_home()
-        logging.basicConfig(level=logging.INFO)
+        known = RunSettings.from_json(settings)
+        logs.configure(known.log_level, run=known.run_id)
         self._version, self._settings, self._token = version, settings, token
         self._claimed: dict[str, Any] = {}
         self._ended: dict[str, Any] = {}
@@ -93,6 +95,7 @@ class ClaimingDeviceActor:
         sink = AnalysisSink(workers)
         runner = CardRunner(claimed.slot, directory, settings, coordinator, sink)
         slot = claimed.slot
+        logs.configure_card(settings.log_level, settings.directory, settings.run_id, slot.card)
         self._say_claimed(name=slot.node, card=slot.card, epoch=runner.epoch)
         return runner.run()
 

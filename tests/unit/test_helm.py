@@ -153,13 +153,12 @@ def test_what_was_asked_holds_while_the_store_is_away(
     def away(relative: str) -> bytes:
         raise StoreAccessError(f"cannot read {relative}: gone")
 
-    monkeypatch.setattr(ship.directory.files, "read", away)
-    monkeypatch.setattr(ship.directory.files, "exists", away)
+    monkeypatch.setattr(ship.directory.files, "read_if_exists", away)
     for _ in range(3):
         assert ship.steer()["is_paused"]
     assert caplog.text.count("cannot be read") == 1
     monkeypatch.undo()
-    (ship.directory.path / CONTROL_FILE).unlink()
+    ship.directory.files.remove([CONTROL_FILE])
     assert not ship.steer()["is_paused"]
 
 
