@@ -11,7 +11,8 @@ import pyarrow as pa
 from farm.generation import Plan, open_or_generate
 from farm.outcome import OUTCOME_SCHEMA
 from farm.store.directory import SweepDirectory
-from farm.store.local_files import LocalFiles
+from farm.store.files import Files
+from farm.store.location import LocationLike
 from farm.store.results import ResultMeta
 from sweeps.axis import Axis
 from sweeps.space import Feature, Rule, Sweep
@@ -43,10 +44,12 @@ def small_shards(n_rows: int = 8) -> Iterator[None]:
         yield
 
 
-def generated(path: Path, plan: Plan = PLAN, files: LocalFiles | None = None) -> SweepDirectory:
+def generated(
+    place: LocationLike | Files, plan: Plan = PLAN, files: Files | None = None
+) -> SweepDirectory:
     """Generate, or open, the sweep in small shards."""
     with small_shards():
-        return open_or_generate(files or path, plan)
+        return open_or_generate(files or place, plan)
 
 
 def outcomes_of(directory: SweepDirectory, chunk_id: str) -> pa.Table:

@@ -167,8 +167,13 @@ def _acquire(files: ObjectFiles) -> Lease:
         version = files.put_if(LOCK_FILE, claim.encode(), found.version if found else None)
     if version is None:
         raise DirectoryBusyError(f"another run has just begun in {files.location}; wait for it")
-    _require_conditions(files, claim)
-    return Lease(files, claim, version)
+    lease = Lease(files, claim, version)
+    try:
+        _require_conditions(files, claim)
+    except StoreAccessError:
+        lease.release()
+        raise
+    return lease
 
 
 def _require_conditions(files: ObjectFiles, claim: Claim) -> None:

@@ -43,7 +43,7 @@ def _removed_on_failure(temporary: Path) -> Iterator[None]:
     """Remove a temporary file if the disk refuses a step with it."""
     try:
         yield
-    except OSError:
+    except (OSError, StoreAccessError):
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise

@@ -27,7 +27,7 @@ _CREDENTIALS = {
     "gs": "GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
-_METADATA_SERVICES = ("169.254.169.254", "169.254.170.2", "metadata.google.internal", "Metadata")
+_METADATA_SERVICES = ("169.254.", "/latest/api/token", "/latest/meta-data", "metadata.google")
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist")
 _UNREACHABLE = ("error sending request", "dns error", "tcp connect", "connection refused")
 REFUSALS = (refusals.BaseError, FileNotFoundError, PermissionError, ValueError, OSError)
@@ -96,7 +96,7 @@ def advice(location: Location, error: Any) -> str:
         where = endpoint(location) or f"the service of {location.scheme}://"
         setting = " or ".join(ENDPOINTS[location.scheme][:2])
         return f"{_bare(where)} cannot be reached: check the network, and {setting} if it is set"
-    if "timed out" in text or "timeout" in text:
+    if "timed out" in text:
         return "the store did not answer in time: run the same command again"
     if isinstance(error, refusals.PreconditionError | refusals.AlreadyExistsError):
         return "another process writes it"

@@ -86,6 +86,8 @@ class ObjectFiles(Files):
     ----------
     location : Location
         Bucket and prefix.
+    store : obstore.store.ObjectStore or None
+        The store itself; None: the one at the location, as the environment says.
 
     Raises
     ------
@@ -95,20 +97,9 @@ class ObjectFiles(Files):
 
     n_at_a_time = 32
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, store: Any = None) -> None:
         super().__init__(location)
-        is_plain = (endpoint(location) or "").startswith("http://")
-        with ObjectAccess("open", location):
-            self._store: Any = from_url(
-                location.text,
-                client_options={
-                    "timeout": timedelta(seconds=60),
-                    "connect_timeout": timedelta(seconds=5),
-                    # Asked for by whoever names such an endpoint; obstore refuses it unless told.
-                    **({"allow_http": True} if is_plain else {}),
-                },
-                retry_config=_RETRIES,  # type: ignore[call-overload]
-            )
+        self._store: Any = _connected(location) if store is None else store
 
     def request(self, kind: str, call: Callable[[], T]) -> T:
         """Send one request; `kind` names it."""
@@ -312,6 +303,21 @@ class ObjectFiles(Files):
             found = self.request("get", lambda: obstore.get(self._store, relative))
             for part in found.stream():
                 yield bytes(part)
+
+
+def _connected(location: Location) -> Any:
+    is_plain = (endpoint(location) or "").startswith("http://")
+    with ObjectAccess("open", location):
+        return from_url(
+            location.text,
+            client_options={
+                "timeout": timedelta(seconds=60),
+                "connect_timeout": timedelta(seconds=5),
+                # Asked for by whoever names such an endpoint; obstore refuses it unless told.
+                **({"allow_http": True} if is_plain else {}),
+            },
+            retry_config=_RETRIES,  # type: ignore[call-overload]
+        )
 
 
 def _condition(facts: Any) -> dict[str, Any]:
