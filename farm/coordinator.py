@@ -46,6 +46,7 @@ class Coordinator:
             settings.straggler_s,
         )
         self._directive, self._is_draining = "run", False
+        self._noted: dict[str, Any] = {}
         # What was asked of the run outlives this process and the driver.
         wanted = wanted_of(self._directory.files, settings.run_id)
         self.pause(wanted.is_paused)
@@ -232,6 +233,14 @@ class Coordinator:
         with self._lock:
             self._is_paused = is_paused
             self._ledger.pause(is_paused)
+
+    def note(self, snapshot: dict[str, Any]) -> None:
+        """Keep the driver's view of the run, for those who ask the cluster."""
+        self._noted = snapshot
+
+    def noted(self) -> dict[str, Any]:
+        """Return what was noted last."""
+        return self._noted
 
     def close(self) -> None:
         """Close the journal; for a coordinator that shares its process with others."""

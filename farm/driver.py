@@ -17,6 +17,8 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from farm import logs, plugins, ray_environment, ray_metrics, ray_output
@@ -28,9 +30,11 @@ from farm.events import Events
 from farm.helm import Helm, is_deserted
 from farm.metrics import RunMetrics
 from farm.parent_death import end_with_parent
+from farm.run_state import RunState
 from farm.settings import RunSettings
 from farm.store.control import Request
 from farm.store.directory import SweepDirectory
+from farm.store.live import EVERY_S, Snapshot
 from farm.store.overview import overview
 
 OBJECT_STORE_BYTES = 100 << 20
@@ -61,6 +65,15 @@ class Driver:
         self._n_incidents = 0
         self._fits: dict[str, Any] = {}
         self._metrics: RunMetrics | None = None
+        self._state, self._next_note_s = RunState(), 0.0
+        self._base = Snapshot(
+            run_id=settings.run_id,
+            directory=settings.directory,
+            device=settings.device_kind,
+            host=socket.gethostname(),
+            pid=os.getppid(),
+            started_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
         self._stop_s: float | None = None
         self._waiting_said_s = time.monotonic() - _WAITING_EVERY_S + _FIRST_WAIT_S
 
@@ -72,10 +85,10 @@ class Driver:
         # A damaged footer would kill the coordinator at every start; find it here.
         overview(directory)
         if self._settings.is_cluster_run:
-            self._events.send("starting", message=f"joining the cluster {self._settings.address}")
+            self._tell("starting", message=f"joining the cluster {self._settings.address}")
             connection.join(self._settings)
         else:
-            self._events.send("starting", message="starting Ray")
+            self._tell("starting", message="starting Ray")
             self._start_ray(ray)
         ray_output.quiet(logger.info)
         ray_environment.restore_home()
@@ -83,8 +96,9 @@ class Driver:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._interrupt)
         manifest = directory.manifest
+        self._base = replace(self._base, sweep=manifest.sweep)
         self._metrics = RunMetrics(ray_metrics.RayMeter(), self._settings.run_id, manifest.sweep)
-        self._events.send("metrics", addresses=ray_metrics.addresses())
+        self._tell("metrics", addresses=ray_metrics.addresses())
         try:
             return self._run_actors(ray, directory)
         finally:
@@ -168,6 +182,7 @@ class Driver:
                 cards.tend(state, is_ending=self._stop_s is not None)
             self._obey(helm.steer(state, steered, cards))
             self._poll(state, cards.describe())
+            self._note(coordinator)
             self._say_waiting(cards.waiting())
             exit_code = self._exit_code(state, cards)
             if exit_code is not None:
@@ -189,11 +204,25 @@ class Driver:
         if stop.is_at_once:
             self._stop_s = min(self._stop_s, time.monotonic() + _STOP_AT_ONCE_S)
 
+    def _tell(self, event: str, **facts: Any) -> None:
+        self._events.send(event, **facts)
+        self._state.feed({"event": event, **facts})
+
+    def _note(self, coordinator: Any) -> None:
+        """Hand the view of the run to its coordinator now and then; nobody waits for the answer."""
+        if self._settings.is_cluster_run and time.monotonic() >= self._next_note_s:
+            self._next_note_s = time.monotonic() + EVERY_S
+            written_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self._base = replace(
+                self._base, n_written=self._base.n_written + 1, written_at=written_at
+            )
+            coordinator.note.remote(self._state.snapshot(self._base).as_json())
+
     def _exit_code(self, state: dict[str, Any], cards: Cards) -> int | None:
         """Say how the run has ended, if it has."""
         if state["failure"]:
             message, exit_code = state["failure"]
-            self._events.send("error", message=message, exit_code=exit_code)
+            self._tell("error", message=message, exit_code=exit_code)
             return int(exit_code)
         if state["is_complete"]:
             return 0
@@ -207,26 +236,26 @@ class Driver:
         incidents = state.pop("incidents")
         self._n_incidents += len(incidents)
         for incident in incidents:
-            self._events.send("incident", **incident)
+            self._tell("incident", **incident)
         if cluster:
             state["cluster"] = cluster
         if self._metrics is not None:
             self._metrics.progress(state)
             self._metrics.incidents(incidents)
-        self._events.send("progress", fits=self._fits, **state)
+        self._tell("progress", fits=self._fits, **state)
 
     def _say_waiting(self, message: str) -> None:
         """Tell what the run waits for, when that changes, and every now and then."""
         now_s = time.monotonic()
         if message and now_s - self._waiting_said_s >= _WAITING_EVERY_S:
             self._waiting_said_s = now_s
-            self._events.send("waiting", message=message)
+            self._tell("waiting", message=message)
 
     def _publish(self, ray: Any, fitter: Any, analysis: list[Any]) -> None:
-        self._events.send("fitting", message="writing models")
+        self._tell("fitting", message="writing models")
         tables = ray.get([worker.fits.remote() for worker in analysis])
         summary = fitter.publish(self._settings.directory, self._settings.fit_over, tables)
-        self._events.send("fitted", **summary)
+        self._tell("fitted", **summary)
 
 
 class Cards(Protocol):

@@ -54,6 +54,7 @@ class LiveWriter:
         self._base = Snapshot(
             run_id=run_id,
             sweep=sweep,
+            directory=str(files.location),
             device=device,
             host=socket.gethostname(),
             pid=os.getpid(),

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from farm.cli.options import JsonOption
-from farm.cli.places import DirectoryArgument
+from farm.errors import UsageError
 from farm.run_state import describe_incident
 from farm.store.directory import SweepDirectory
 from farm.store.journal import is_incident
@@ -21,7 +21,15 @@ _N_INCIDENTS_SHOWN = 10
 
 
 def status(
-    directory: DirectoryArgument,
+    directory: Annotated[
+        Location | None,
+        typer.Argument(
+            metavar="DIR",
+            parser=Location.parse,
+            help="Sweep directory, or [b]s3://BUCKET/PREFIX[/b]; none with --address.",
+            show_default=False,
+        ),
+    ] = None,
     watch: Annotated[
         bool,
         typer.Option("--watch", "-w", help="Show the run at work, until Ctrl-C."),
@@ -30,6 +38,17 @@ def status(
     until_end: Annotated[
         bool, typer.Option("--until-end", help="With --watch: end with the run's exit code.")
     ] = False,
+    address: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Ask the cluster whose head is there, or auto: the one of this machine.",
+            show_default=False,
+        ),
+    ] = "",
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Ask a cluster that lets anybody in.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> int:
     """Say how far a sweep is, what became of its vectors, and what went wrong.
@@ -37,7 +56,15 @@ def status(
     Example: [b]farm status my-matmul[/b]
 
     Example: [b]farm status my-matmul --watch[/b]
+
+    Example: [b]farm status --address auto[/b]
     """
+    if address:
+        from farm.cli.cluster_runs import show_runs
+
+        return show_runs(address, directory, watch, every, until_end, insecure, as_json)
+    if directory is None:
+        raise UsageError("name a sweep directory, or a cluster with --address")
     opened = SweepDirectory.open(directory)
     if watch:
         from farm.cli.watch import watch as show

@@ -57,8 +57,8 @@ class Snapshot:
 
     Attributes
     ----------
-    run_id, sweep, device : str
-        Which run of which sweep, on what, as the user wrote it.
+    run_id, sweep, directory, device : str
+        Which run of which sweep, where it is stored, on what it runs.
     host, pid : str, int
         Where ``farm run`` runs.
     started_at, written_at : str
@@ -100,6 +100,7 @@ class Snapshot:
 
     run_id: str
     sweep: str = ""
+    directory: str = ""
     device: str = ""
     host: str = ""
     pid: int = 0
