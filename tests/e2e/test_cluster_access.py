@@ -146,9 +146,9 @@ def test_a_cluster_that_lets_anybody_in_is_not_joined_unless_told_to() -> None:
         nodes.close()
 
 
-def _certificates(authority: trustme.CA, folder: Path) -> Path:
+def _certificates(authority: trustme.CA, folder: Path, issuer: trustme.CA | None = None) -> Path:
     folder.mkdir()
-    issued = authority.issue_cert("127.0.0.1", "localhost")
+    issued = (issuer or authority).issue_cert("127.0.0.1", "localhost")
     key = folder / "tls.key"
     key.touch(mode=0o600)
     issued.private_key_pem.write_to_path(key)
@@ -164,7 +164,9 @@ def test_with_tls_only_certificates_of_its_own_authority_get_in(
     monkeypatch.setattr(open_probe, "LONGEST_ANSWER_S", 3.0)
     authority = trustme.CA()
     ours = _certificates(authority, tmp_path / "ours")
+    # One trusts another authority; the other trusts the right one, which has not signed it.
     theirs = _certificates(trustme.CA(), tmp_path / "theirs")
+    forged = _certificates(authority, tmp_path / "forged", issuer=trustme.CA())
     nodes = Nodes()
     try:
         nodes.start_head("--tls", ours)
@@ -178,8 +180,9 @@ def test_with_tls_only_certificates_of_its_own_authority_get_in(
         used = nodes.python("-c", USE_ALL_CARDS, nodes.address, **variables)
         assert used.returncode == 0, used.stderr
         assert json.loads(used.stdout)["n_nodes"] == 2
-        with pytest.raises(AccessError, match="does not answer as a Ray head does, asked with TLS"):
-            open_probe.enter(nodes.environment(), nodes.address, tls=theirs)
+        for folder in (theirs, forged):
+            with pytest.raises(AccessError, match="not answer as a Ray head does, asked with TLS"):
+                open_probe.enter(nodes.environment(), nodes.address, tls=folder)
         with pytest.raises(AccessError, match="asked without TLS"):
             open_probe.enter(nodes.environment(), nodes.address)
     finally:
