@@ -209,7 +209,7 @@ def _card_table(cards: dict[str, dict[str, Any]], most_rows: int, now_at: dateti
             Text(card),
             Text(doing, style=_COLOURS.get(word or doing.split(" ")[0], "")),
             Text(f"{facts.get('n_done', 0):,}"),
-            Text(f"{facts.get('rate_hz', 0.0):,.3g}/s"),
+            Text(f"{facts['rate_hz']:,.3g}/s" if facts.get("rate_hz") else ""),
             Text(str(facts.get("batch_rows", ""))),
             Text("" if age_s is None else f"{duration(age_s)} ago"),
         ]

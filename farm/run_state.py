@@ -129,8 +129,9 @@ class RunState:
 
     @property
     def eta_s(self) -> float | None:
-        """Expected seconds to the end, or None if not known yet."""
-        return (self.n_vectors - self.n_done) / self.rate if self.rate > 0 else None
+        """Expected seconds to the end, or None if not known yet, or as long as it is paused."""
+        is_known = self.rate > 0 and not self.latest.get("is_paused")
+        return (self.n_vectors - self.n_done) / self.rate if is_known else None
 
     def snapshot(self, base: Snapshot, end: End | None = None) -> Snapshot:
         """Describe the run at this moment.

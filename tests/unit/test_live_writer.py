@@ -113,6 +113,8 @@ def test_a_paused_run_says_by_whom_and_what_its_cards_do() -> None:
     state = RunState()
     state.feed(progress(1, control=control))
     assert state.phase.startswith("paused by ann@head since 20")
+    state.feed(progress(2, control=control, is_paused=True))
+    assert state.eta_s is None
     assert state.phase.endswith("1 card finishes its chunk")
     idle = {"sim:0": {"state": "idle", "n_done": 8}}
     state.feed(progress(8, control=control) | {"cards": idle})
