@@ -69,6 +69,7 @@ class PlainView:
         self._output = output
         self._last_s = -_PLAIN_EVERY_S
         self._last_line = ""
+        self._has_shown_end = False
 
     def __enter__(self) -> PlainView:
         """Begin."""
@@ -78,12 +79,13 @@ class PlainView:
         """End."""
 
     def show(self, event: Event, state: RunState) -> None:
-        """Write progress every ten seconds, everything else at once."""
+        """Write progress every ten seconds and when all is measured, everything else at once."""
         match event["event"]:
             case "progress":
-                is_done = state.n_done == state.n_vectors
+                is_end = state.n_done == state.n_vectors and not self._has_shown_end
                 is_due = state.clock() - self._last_s >= _PLAIN_EVERY_S
-                if (is_due or is_done) and state.line() != self._last_line:
+                if (is_due or is_end) and state.line() != self._last_line:
+                    self._has_shown_end |= is_end
                     self._last_s, self._last_line = state.clock(), state.line()
                     self._write(state.line())
             case "incident":

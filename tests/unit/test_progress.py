@@ -144,7 +144,10 @@ def test_plain_lines_are_few(state: RunState, clock: Clock) -> None:
             event = progress(n_done)
             fed(state, clock, event)
             view.show(event, state)
-        view.show(progress(1000), state)
+        # Commits and fits go on, and the rate falls, when all is measured.
+        for _ in range(5):
+            fed(state, clock, progress(1000))
+            view.show(progress(1000), state)
     lines = out.getvalue().splitlines()
     # At 1 s, 11 s and 21 s, the last of which is also the end.
     assert [line.split()[0] for line in lines] == ["0/1,000", "500/1,000", "1,000/1,000"]
