@@ -55,9 +55,10 @@ class Location:
         text = str(place)
         if _COLLAPSED.match(text):
             scheme, _, rest = text.partition(":")
-            raise UsageError(
-                f"{text}: write two slashes, {scheme}://{rest.lstrip('/') or 'BUCKET'}"
-            )
+            meant = f"{scheme}://{rest.lstrip('/') or 'BUCKET'}"
+            if isinstance(place, Path):
+                raise UsageError(f"{meant} is in a bucket; give a folder here")
+            raise UsageError(f"{text}: write two slashes, {meant}")
         found = _SCHEME.match(text)
         if found is None:
             return Location(str(Path(text)))
