@@ -11,7 +11,7 @@ import typer
 from farm.catalog import load_sweep, resolve_source
 from farm.errors import UsageError
 from farm.generation import Plan, overridden, plan_of
-from farm.store.directory import OWN_ENTRIES, SweepDirectory, holds_sweep, remove_sweep
+from farm.store.directory import OWN_ENTRIES, SweepDirectory, holds_sweep, remove_sweep, run_lock
 from farm.store.files import open_files
 from farm.store.location import Location
 from farm.store.manifest import FILE_NAME
@@ -93,7 +93,7 @@ def clean_if_asked(place: Location, is_forced: bool, is_sure: bool) -> None:
     Raises
     ------
     UsageError
-        If the directory is not a sweep's.
+        If the directory is not a sweep's, or a run is at work in it.
     """
     if not is_forced:
         return
@@ -106,7 +106,8 @@ def clean_if_asked(place: Location, is_forced: bool, is_sure: bool) -> None:
     if not is_sure:
         also = f" ({', '.join(kept)} will stay)" if kept else ""
         typer.confirm(f"Delete the sweep in {place} with all its results{also}?", abort=True)
-    remove_sweep(place)
+    with run_lock(place):
+        remove_sweep(place)
 
 
 def generation_progress() -> Callable[[int, int], None]:
