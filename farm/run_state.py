@@ -243,6 +243,6 @@ def describe_incident(incident: Event) -> str:
         f"{name} {incident[key]}"
         for key, name in (("card", "card"), ("index", "vector"), ("chunk", "chunk"))
         if key in incident
-    )
+    ) or str(incident.get("node") or incident.get("host") or "")
     lost = f" ({incident['lost_s']:.1f} s lost)" if "lost_s" in incident else ""
     return f"{incident['kind']} [{where}]: {incident.get('message', '')}{lost}"

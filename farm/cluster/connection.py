@@ -45,11 +45,12 @@ def join(settings: RunSettings) -> None:
             logging_level="ERROR",
         )
     except Exception as error:
-        raise ClusterError(_explained(settings.address, error)) from error
+        raise ClusterError(explained(settings.address, error)) from error
     _require_head(ray)
 
 
-def _explained(address: str, error: Exception) -> str:
+def explained(address: str, error: Exception) -> str:
+    """Say in one line why a cluster could not be joined, and what to do."""
     text = " ".join(str(error).split())
     if "Version mismatch" in text:
         return (

@@ -17,13 +17,18 @@ from ray.exceptions import RayActorError, RayError
 
 import farm
 from farm.actor import call
+from farm.cluster import device_actor
 from farm.cluster.demand import Pace, Starts, Work, wanted_cards
-from farm.cluster.device_actor import REFUSED, ClaimingDeviceActor
+from farm.cluster.device_actor import ClaimingDeviceActor
+from farm.cluster.device_work import REFUSED
 from farm.cluster.member import Member, Phase, least_needed
 from farm.cluster.nodes import Nodes
 from farm.errors import NoCardsError
 from farm.runner import End
 from farm.settings import RunSettings
+
+# A node without Sweepfarm has to be able to say so.
+ray.cloudpickle.register_pickle_by_value(device_actor)
 
 NO_FIT_S = 30.0
 """How long a cluster may have no place but where actors are parked, before the run ends."""
@@ -61,7 +66,7 @@ class Fleet:
         self._n_wanted = 0
         self._pace, self._starts = Pace(), Starts()
         self._refused: set[tuple[str, str]] = set()
-        self._n_failed_starts, self._next_start_s = 0, 0.0
+        self._n_failed_starts, self._next_start_s, self._last_death = 0, 0.0, ""
         self._idle_since_s = self._stuck_since_s = time.monotonic()
         self._said_s = 0.0
 
@@ -166,11 +171,11 @@ class Fleet:
             except RayError as error:
                 # Its class could not be loaded there, for one.
                 member.claimed = member.ended = None
-                self._refuse(member, f"the actor cannot start: {_first_line(error)}", now_s)
+                self._refuse(member, f"the actor cannot start: {_last_line(error)}", now_s)
 
     def _place(self, member: Member, claimed: dict[str, Any], now_s: float) -> None:
         member.place(claimed)
-        self._n_failed_starts = 0
+        self._n_failed_starts, self._last_death = 0, ""
         if "refusal" in claimed:
             self._refuse(member, str(claimed["refusal"]), now_s)
         else:
@@ -203,7 +208,8 @@ class Fleet:
             self._n_failed_starts += 1
             back_off_s = min(_LONGEST_BACK_OFF_S, 0.1 * 2**self._n_failed_starts)
             self._next_start_s = now_s + back_off_s
-            logger.warning("an actor died before it had a card: %s", error)
+            self._last_death = _last_line(error)
+            logger.warning("an actor died before it had a card: %s", self._last_death)
             return
         if member.phase is Phase.PARKED:
             return
@@ -291,6 +297,11 @@ class Fleet:
         return (
             f"waiting for cards: {self._n_wanted} wanted, {len(self._in(Phase.PENDING))} pending, "
             f"the cluster has {n_cards} on {len(nodes)} nodes"
+            + (
+                f"; the last actor died at its start: {self._last_death}"
+                if self._last_death
+                else ""
+            )
         )
 
 
@@ -306,6 +317,6 @@ def _on(member: Member, reason: str) -> str:
     return f"{member.host}: {reason}" if member.host else reason
 
 
-def _first_line(error: Exception) -> str:
+def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -110,7 +110,7 @@ def measured_on(path: Path) -> dict[str, int]:
     return counts
 
 
-def test_a_node_that_joins_in_the_middle_takes_work_and_cards_go_in_the_tail(
+def test_a_node_that_joins_in_the_middle_takes_work_and_demand_falls_once(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     run = cluster.start(tmp_path / "sweep", "-o", "device_time=0.05")
@@ -127,17 +127,20 @@ def test_a_node_that_joins_in_the_middle_takes_work_and_cards_go_in_the_tail(
         cluster.nodes.stop(late)
     assert sum(measured_on(tmp_path / "sweep").values()) == grown["n_chunks"]
     assert len(measured_on(tmp_path / "sweep")) == 2
-    at_work = [told["n_at_work"] for told in run.clusters()]
-    assert max(at_work) == 3
-    assert at_work[-1] < 3
-    assert run.clusters()[-1]["n_wanted"] == 0
+    assert max(told["n_at_work"] for told in run.clusters()) == 3
+    n_wanted = [told["n_wanted"] for told in run.clusters()]
+    falling = n_wanted[n_wanted.index(max(n_wanted)) :]
+    assert falling == sorted(falling, reverse=True)
+    assert n_wanted[-1] == 0
 
 
-def test_two_sweeps_share_the_cluster_and_one_is_interrupted(
+def test_a_card_that_is_released_is_free_for_another_sweep(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     one = cluster.start(tmp_path / "one", "-o", "device_time=0.05")
-    one.until(lambda state: state["n_chunks_committed"] >= 1)
+    one.until(lambda state: _n_at_work(state) == 2)
+    assert cluster.nodes.farm("scale", tmp_path / "one", "--max-cards", 1).returncode == 0
+    one.until(lambda state: _n_at_work(state) == 1)
     other = cluster.start(tmp_path / "other", "--max-cards", 1)
     one.process.send_signal(signal.SIGINT)
     assert one.finish() == 130, one.said()
@@ -163,3 +166,7 @@ def test_cards_that_do_not_fit_end_the_run_with_one_clear_error(
 
 def _at_work(state: dict[str, Any]) -> list[dict[str, Any]]:
     return [node for node in state["cluster"]["nodes"] if node["n_at_work"]]
+
+
+def _n_at_work(state: dict[str, Any]) -> int:
+    return int(state.get("cluster", {}).get("n_at_work", 0))
