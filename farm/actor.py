@@ -101,6 +101,10 @@ class RemoteCoordinator:
         """Tell that a card cannot be healed."""
         call(lambda: self._handle.retire.remote(card, epoch, reason))
 
+    def leave(self, card: str, epoch: int) -> None:
+        """Tell that a card is gone from the run in good order."""
+        call(lambda: self._handle.leave.remote(card, epoch))
+
     def decline(self, card: str, epoch: int, kind: str, reason: str) -> None:
         """Tell that a card of a cluster is of no use to the run, which goes on without it."""
         call(lambda: self._handle.decline.remote(card, epoch, kind, reason))

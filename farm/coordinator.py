@@ -156,6 +156,12 @@ class Coordinator:
             if self._ledger.n_usable_cards == 0 and not self._is_cluster_run:
                 self.fail(f"no healthy card is left; the last one, {card}: {reason}", 4)
 
+    def leave(self, card: str, epoch: int) -> None:
+        """Note that a card is gone in good order: what it had leased is free at once."""
+        with self._lock:
+            self._ledger.leave(card, epoch)
+            self._cards.setdefault(card, dict(_NEW_CARD)).update(state="left", n_uncommitted=0)
+
     def decline(self, card: str, epoch: int, kind: str, reason: str) -> None:
         """Take a card of a cluster out of the run, which goes on without it; said once per node.
 

@@ -39,6 +39,9 @@ from farm.store.overview import overview
 
 OBJECT_STORE_BYTES = 100 << 20
 _POLL_S = 0.25
+_COORDINATOR_GONE_S = 25.0
+"""Longer than Ray takes to restart the coordinator: its head is gone, and the driver gives up."""
+
 _LIVE_FIT_S = 1.0
 _WAITING_EVERY_S = 10.0
 _FIRST_WAIT_S = 3.0
@@ -171,7 +174,9 @@ class Driver:
         steered = RemoteCoordinator(coordinator)
         next_fit_s = 0.0
         while True:
-            state = call(lambda: coordinator.progress.remote(self._n_incidents))
+            state = call(
+                lambda: coordinator.progress.remote(self._n_incidents), _COORDINATOR_GONE_S
+            )
             if asked and len(ray.wait(asked, num_returns=len(asked), timeout=0)[1]) == 0:
                 self._fits = _merged(_results(ray, asked))
                 asked = []

@@ -49,6 +49,9 @@ class CoordinatorPort(Protocol):
     def retire(self, card: str, epoch: int, reason: str) -> None:
         """Tell that a card cannot be healed."""
 
+    def leave(self, card: str, epoch: int) -> None:
+        """Tell that a card is gone from the run in good order; what it had leased is free."""
+
     def decline(self, card: str, epoch: int, kind: str, reason: str) -> None:
         """Tell that a card of a cluster is of no use to the run, which goes on without it."""
 

@@ -7,6 +7,7 @@ same code runs in a Ray actor, in a test and in a benchmark.
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import threading
 import time
@@ -18,8 +19,9 @@ from typing import Any
 
 from farm import logs
 from farm.chunk_work import ChunkWork
+from farm.departure import Departure
 from farm.devices.device import CardSlot
-from farm.errors import CardError, FarmError
+from farm.errors import CardError, FarmError, RunStoppedError
 from farm.keeper import CardKeeper
 from farm.measuring import Job, Measurer
 from farm.orders import Finish, Grant, Order, TrialGrant, Verdict, Wait
@@ -46,11 +48,16 @@ class End(StrEnum):
     STOPPED = "stopped"
     UNFIT = "unfit"
     RETIRED = "retired"
+    LEFT = "left"
     FAILED = "failed"
 
 
 class _StoppedError(Exception):
     """The run was told to stop at once."""
+
+
+class _HandBackError(Exception):
+    """The node goes before the chunk in hand can be done."""
 
 
 class _UnfitError(Exception):
@@ -95,6 +102,8 @@ class CardRunner:
         self._committing: dict[str, tuple[Job, Future[None]]] = {}
         self._directive = "run"
         self._drain_deadline_s = 0.0
+        self._working_since_s = 0.0
+        self._departure = Departure()
         self._is_over = threading.Event()
         self._state = "starting"
         self._n_chunks, self._commit_s = 0, 0.0
@@ -115,6 +124,18 @@ class CardRunner:
     def epoch(self) -> int:
         """Number of this incarnation of the card."""
         return self._epoch
+
+    def leave(self, left_s: float) -> None:
+        """Ask for no more work, and finish the chunk in hand or hand it back.
+
+        Parameters
+        ----------
+        left_s : float
+            Seconds until the node goes; infinity if nobody has said.
+        """
+        self._departure = Departure(time.monotonic() + left_s)
+        when = f"in {left_s:.0f} s" if math.isfinite(left_s) else "soon"
+        self._incident("node-draining", f"the node goes {when}; {self._card} leaves in good time")
 
     def run(self) -> tuple[End, str]:
         """Work until there is nothing left, the run is stopped or the card is beyond help.
@@ -138,6 +159,9 @@ class CardRunner:
         except _StoppedError:
             logger.info("card %s stopped", self._card)
             self._end = End.STOPPED, "the run was stopped"
+        except _HandBackError:
+            logger.info("card %s hands back what it has in hand", self._card)
+            self._end = End.LEFT, "the node goes"
         except _UnfitError as error:
             logger.info("card %s is not used: %s", self._card, error)
             self._end = End.UNFIT, str(error)
@@ -146,6 +170,10 @@ class CardRunner:
             logger.warning("card %s retired: %s", self._card, error)
             self._end = End.RETIRED, str(error)
             self._coordinator.retire(self._card, self._epoch, str(error))
+        except RunStoppedError as error:
+            # A node that is cut off from the head must not end the run of the others.
+            logger.warning("card %s gives up: %s", self._card, error)
+            self._end = End.STOPPED, str(error)
         except FarmError as error:
             self._fail(str(error), error.exit_code)
         except Exception as error:
@@ -154,6 +182,8 @@ class CardRunner:
         finally:
             self._is_over.set()
             self._committer.shutdown()
+            if self._end[0] is End.LEFT:
+                self._coordinator.leave(self._card, self._epoch)
             self._keeper.let_go(at_once=self._directive == "stop")
         return self._end
 
@@ -172,7 +202,8 @@ class CardRunner:
 
     def _work(self) -> None:
         wait_s = _WAIT_S
-        while True:
+        self._working_since_s = time.monotonic()
+        while not self._departure.is_due:
             order, self._held = self._held or self._ask(), None
             # Hundreds of cards that wait must not keep the coordinator busy.
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S) if isinstance(order, Wait) else _WAIT_S
@@ -193,6 +224,7 @@ class CardRunner:
                 case Finish():
                     self._state = "finished"
                     return
+        self._end = End.LEFT, "the node goes"
 
     def _ask(self) -> Order:
         awaiting = [job.index_of(row) for job in self._jobs.values() for row in job.work.suspects]
@@ -204,6 +236,8 @@ class CardRunner:
 
     def _next_job(self) -> Job | None:
         """Fetch the next lease while the last batches of the present one are on their way."""
+        if self._departure.is_due:
+            return None
         order = self._ask()
         if isinstance(order, Grant):
             return self._chunk_job(order)
@@ -287,8 +321,10 @@ class CardRunner:
         self._commit_s += took_s
         self._n_chunks += is_first
         with logs.about(**job.facts):
-            said = "committed in %.3f s" if is_first else "another card was first, after %.3f s"
-            logger.info(said, took_s)
+            if is_first:
+                logger.info("committed in %.3f s", took_s)
+            else:
+                logger.warning("another card was first; what was measured is discarded")
         self._coordinator.committed(job.chunk_id, count_statuses(outcomes) if is_first else {})
         if is_first:
             vectors = self._directory.vectors(job.chunk_id)
@@ -299,7 +335,8 @@ class CardRunner:
             logger.log(
                 logging.WARNING if kind not in NOTE_KINDS else logging.INFO, "%s: %s", kind, message
             )
-        self._coordinator.incident(kind, {"card": self._card, "message": message, **facts})
+        where = {"card": self._card, **({"node": self._node} if self._node else {})}
+        self._coordinator.incident(kind, {**where, "message": message, **facts})
 
     def _keep_reporting(self) -> None:
         while not self._is_over.wait(_REPORT_S):
@@ -330,3 +367,12 @@ class CardRunner:
         is_late = self._directive == "drain" and time.monotonic() > self._drain_deadline_s
         if self._directive == "stop" or is_late:
             raise _StoppedError
+        if self._departure.is_due and not self._can_finish():
+            raise _HandBackError
+
+    def _can_finish(self) -> bool:
+        in_hand = [(len(job.table), job.work) for job in self._jobs.values()]
+        n_left = sum(n - work.n_settled - len(work.suspects) for n, work in in_hand)
+        now_s, n_done = time.monotonic(), self._measurer.n_done
+        row_s = (now_s - self._working_since_s) / n_done if n_done else None
+        return self._departure.allows(n_left, row_s, now_s)

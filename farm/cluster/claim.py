@@ -58,7 +58,7 @@ class Node:
         Hardware belongs to its host; simulated cards belong to a node, of which a host may have
         several.
         """
-        return f"{self.host}-{self.node_id[:6]}" if kind.is_simulated else self.host
+        return f"{self.host}-{self.node_id[-6:]}" if kind.is_simulated else self.host
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import ray
 
 from farm import logs
 from farm.actor import COORDINATOR, AnalysisSink, RemoteCoordinator, analysis_name
-from farm.cluster import claim
+from farm.cluster import claim, draining
 from farm.errors import FarmError
 from farm.ray_environment import restore_home
 from farm.runner import CardRunner, End
@@ -91,6 +91,8 @@ class DeviceWork:
         slot = claimed.slot
         logs.configure_card(settings.log_level, settings.directory, settings.run_id, slot.card)
         self._say_claimed(name=slot.node, card=slot.card, epoch=runner.epoch)
+        watched = (self._node.node_id, runner.leave, self._is_ended)
+        threading.Thread(target=draining.watch, args=watched, daemon=True).start()
         return runner.run()
 
     def _say_claimed(self, **facts: Any) -> None:

@@ -39,6 +39,7 @@ RETRY_S = 120.0
 _CLOSE_S = 15.0
 _LONGEST_BACK_OFF_S = 30.0
 _SAID_AGAIN_S = 2.0
+_BEREFT_S = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Fleet:
         self._n_failed_starts, self._next_start_s, self._last_death = 0, 0.0, ""
         self._idle_since_s = self._stuck_since_s = time.monotonic()
         self._said_s = 0.0
+        self._bereft: dict[str, tuple[str, float]] = {}
 
     def tend(self, state: dict[str, Any], is_ending: bool = False) -> None:
         """Look after the actors; to be called several times a second.
@@ -87,6 +89,7 @@ class Fleet:
         """
         now_s = time.monotonic()
         self._look(now_s)
+        self._bury(now_s)
         self._n_wanted = 0 if is_ending else wanted_cards(self._work(state, now_s), self._n_wanted)
         self._adjust(state, now_s)
         self._require_progress(now_s)
@@ -205,21 +208,41 @@ class Fleet:
         """Note that an actor is gone which nobody has ended."""
         self._members.remove(member)
         if not member.card:
-            self._n_failed_starts += 1
-            back_off_s = min(_LONGEST_BACK_OFF_S, 0.1 * 2**self._n_failed_starts)
-            self._next_start_s = now_s + back_off_s
-            self._last_death = _last_line(error)
-            logger.warning("an actor died before it had a card: %s", self._last_death)
+            # A node takes all that wait for it along: that is one failure, not one each.
+            if now_s >= self._next_start_s:
+                self._n_failed_starts += 1
+                back_off_s = min(_LONGEST_BACK_OFF_S, 0.1 * 2**self._n_failed_starts)
+                self._next_start_s = now_s + back_off_s
+                self._last_death = _last_line(error)
+                logger.warning("an actor died before it had a card: %s", self._last_death)
             return
         if member.phase is Phase.PARKED:
             return
-        is_node_alive = member.node_id in self._nodes.alive(is_fresh=True)
-        kind = "actor-lost" if is_node_alive else "node-lost"
-        message = f"the actor of {member.card} is gone" + (
-            "" if is_node_alive else f", and so is its node on {member.host}"
-        )
-        lost = [member.incarnation]
-        call(lambda: self._coordinator.lost.remote(lost, kind, message))
+        # Whether its node is gone, too, Ray knows some seconds later.
+        self._bereft[member.node_id] = member.node, now_s
+        lost, message = [member.incarnation], f"the actor of {member.card} is gone"
+        call(lambda: self._coordinator.lost.remote(lost, "actor-lost", message))
+
+    def _bury(self, now_s: float) -> None:
+        """Note nodes that Ray has given up: what was on them is lost, heard from or not."""
+        self._bereft = {n: b for n, b in self._bereft.items() if now_s - b[1] < _BEREFT_S}
+        names = {node_id: name for node_id, (name, _) in self._bereft.items()}
+        names |= {m.node_id: m.node for m in self._in(Phase.WORKING, Phase.LEAVING)}
+        if names.keys() <= self._nodes.alive().keys():
+            return
+        for node_id in names.keys() - self._nodes.alive(is_fresh=True).keys():
+            self._bereft.pop(node_id, None)
+            gone = [member for member in self._members if member.node_id == node_id]
+            self._members = [member for member in self._members if member not in gone]
+            self._tell_node_lost(names[node_id], [m.incarnation for m in gone if m.card])
+
+    def _tell_node_lost(self, node: str, lost: list[tuple[str, int]]) -> None:
+        message = f"node {node} is gone"
+        facts = {"node": node, "message": message}
+        if lost:
+            call(lambda: self._coordinator.lost.remote(lost, "node-lost", message))
+        else:
+            call(lambda: self._coordinator.incident.remote("node-lost", facts))
 
     def _drop(self, member: Member) -> None:
         self._members.remove(member)
