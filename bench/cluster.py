@@ -31,6 +31,7 @@ from farm.testing.ray_node import RayNode, wait_for
 from farm.testing.truth import audit
 
 ACTOR = "ray::ClaimingDeviceActor"
+RAYLET = "raylet/raylet"
 
 
 def sweep_of(output_grids: str, device_time_s: float) -> tuple[str, ...]:
@@ -65,11 +66,19 @@ class Findings:
         self.add(what, figures + f"wrong {len(found.wrong)}, of {len(found.statuses)} vectors")
 
 
-def noticed_s(run: ClusterRun, hit: Callable[[], object], *kinds: str) -> float:
-    """Seconds from a blow to its record in the journal."""
+def noticed_s(run: ClusterRun, node: RayNode, hit: Callable[[], object], *kinds: str) -> float:
+    """Seconds from a blow to the first record in the journal that names the node."""
+    entries = run.progress["cluster"]["nodes"]
+    name = next(entry["name"] for entry in entries if entry["node_id"] == node.node_id)
     at = time.time()
     hit()
-    return run.wait_for_incident(*kinds, since_at=at) - at
+
+    def found() -> list[float]:
+        records = [r for r in run.incidents(*kinds) if r.get("node") == name]
+        return [when for record in records if (when := journalled_at(record)) >= at]
+
+    wait_for(lambda: bool(found()), 60.0)
+    return min(found()) - at
 
 
 def first_chunk_s(run: ClusterRun, node: RayNode, since_at: float) -> float:
@@ -87,22 +96,24 @@ def losses(folder: Path, findings: Findings) -> None:
     with RayCluster() as cluster:
         nodes = cluster.add_nodes(4)
         with ClusterRun(cluster, folder / "losses", MANY) as run:
-            run.wait_for_chunks(6)
+            run.wait_for_chunks(8)
+            wait_for(lambda: run.progress["cluster"]["n_at_work"] == len(nodes), 60.0)
             findings.add(
                 "noticed: actor killed",
-                f"{noticed_s(run, lambda: nodes[0].kill(ACTOR), 'actor-lost'):.2f} s",
+                f"{noticed_s(run, nodes[0], lambda: nodes[0].kill(ACTOR), 'actor-lost'):.2f} s",
             )
             findings.add(
                 "noticed: raylet killed",
-                f"{noticed_s(run, lambda: nodes[1].kill('raylet/raylet'), 'actor-lost'):.2f} s",
+                f"{noticed_s(run, nodes[1], lambda: nodes[1].kill(RAYLET), 'actor-lost'):.2f} s",
             )
             findings.add(
                 "noticed: node killed, leases free",
-                f"{noticed_s(run, nodes[2].kill, 'actor-lost', 'node-lost'):.2f} s",
+                f"{noticed_s(run, nodes[2], nodes[2].kill, 'actor-lost', 'node-lost'):.2f} s",
             )
+            last = nodes[3]
             findings.add(
                 "noticed: node warned (the command takes a second of it)",
-                f"{noticed_s(run, lambda: cluster.drain(nodes[3], 20), 'node-draining'):.2f} s",
+                f"{noticed_s(run, last, lambda: cluster.drain(last, 20), 'node-draining'):.2f} s",
             )
             added_at = time.time()
             new = cluster.begin_node()
@@ -129,7 +140,7 @@ def partition(folder: Path, findings: Findings) -> None:
             near, far = cluster.add_nodes(2)
             with ClusterRun(cluster, folder / "partition", FEW) as run:
                 run.wait_for_chunks(4)
-                cut_s = noticed_s(run, lambda: cluster.cut_off(far), "node-lost")
+                cut_s = noticed_s(run, far, lambda: cluster.cut_off(far), "node-lost")
                 findings.add("noticed: cable of a node cut", f"{cut_s:.1f} s")
                 run.wait_for_chunks(run.n_committed + 4)
                 at = time.time()
@@ -217,7 +228,7 @@ def blow(cluster: RayCluster, run: ClusterRun, dice: random.Random, kills: Count
             return
     elif kind == "node":
         node.kill()
-    elif not node.kill({"raylet": "raylet/raylet", "actor": ACTOR, "executor": "spawn_main"}[kind]):
+    elif not node.kill({"raylet": RAYLET, "actor": ACTOR, "executor": "spawn_main"}[kind]):
         return
     kills[kind] += 1
     if kind in {"node", "raylet"}:
