@@ -264,7 +264,7 @@ class Coordinator:
                 "n_done": min(n_vectors, n_committed + uncommitted),
                 "n_chunks": self._ledger.n_chunks,
                 "n_chunks_committed": self._ledger.n_committed,
-                "n_open_trials": self._ledger.n_open_trials,
+                "n_second_goes": self._ledger.n_second_goes(time.monotonic()),
                 "counts": dict(self._counts),
                 "cards": {card: self._described(state) for card, state in self._cards.items()},
                 "is_paused": self._is_paused,

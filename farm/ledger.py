@@ -109,15 +109,13 @@ class Ledger:
         """Cards that have joined and are neither retired, released nor lost."""
         return sum(card.is_usable for card in self._cards.values())
 
-    @property
-    def n_uncommitted(self) -> int:
-        """Chunks that are still to be committed."""
-        return len(self._chunks) - len(self._committed)
+    def n_second_goes(self, now_s: float) -> int:
+        """Vectors that another card is to run alone, and chunks that another may measure, too."""
+        n_stragglers = sum(self._is_straggler(lease, now_s) for lease in self._leases.values())
+        return self._suspects.n_open_trials + n_stragglers
 
-    @property
-    def n_open_trials(self) -> int:
-        """Suspected vectors that a card is to run alone."""
-        return self._suspects.n_open_trials
+    def _is_straggler(self, lease: _Lease, now_s: float) -> bool:
+        return now_s - lease.since_s > self._straggler_s
 
     @property
     def all_finished(self) -> bool:
@@ -251,7 +249,7 @@ class Ledger:
             if lease.card != card
             and chunk_id not in self._copies
             and chunk_id not in held
-            and now_s - lease.since_s > self._straggler_s
+            and self._is_straggler(lease, now_s)
         ]
         return self._grant(min(late)[1], card, now_s, self._copies) if late else None
 

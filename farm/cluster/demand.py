@@ -34,7 +34,7 @@ class Work:
     Attributes
     ----------
     n_left : int
-        Chunks that are not committed, and trials that another card is to run.
+        Chunks that are not committed.
     n_at_work : int
         Cards that have a chunk or are opening.
     chunk_s : float or None
@@ -43,6 +43,8 @@ class Work:
         Expected seconds from asking for a card to its first chunk.
     max_cards : int or None
         Upper limit; None for none.
+    n_second_goes : int
+        Chunks and vectors that wait for another card than the one that has them.
     """
 
     n_left: int
@@ -50,6 +52,13 @@ class Work:
     chunk_s: float | None = None
     start_s: float = START_S
     max_cards: int | None = None
+    n_second_goes: int = 0
+
+    @property
+    def most_cards(self) -> int:
+        """Cards that can find something to do."""
+        n_most = self.n_left + self.n_second_goes if self.n_left else 0
+        return n_most if self.max_cards is None else min(n_most, self.max_cards)
 
 
 def wanted_cards(work: Work, n_wanted: int) -> int:
@@ -65,10 +74,9 @@ def wanted_cards(work: Work, n_wanted: int) -> int:
     Returns
     -------
     int
-        Never more than there are chunks left, nor than `Work.max_cards`.
+        Never more than `Work.most_cards`.
     """
-    limit = work.n_left if work.max_cards is None else min(work.n_left, work.max_cards)
-    return max(0, min(limit, max(n_wanted, _justified(work))))
+    return max(0, min(work.most_cards, max(n_wanted, _justified(work))))
 
 
 def _justified(work: Work) -> int:
@@ -77,8 +85,8 @@ def _justified(work: Work) -> int:
     if work.chunk_s is not None and work.chunk_s > 0:
         left_s = work.n_left * work.chunk_s - work.n_at_work * work.start_s
         n_more = min(n_more, math.floor(left_s / max(work.chunk_s, work.start_s)))
-    # Somebody has to do what is left, however little it is.
-    return min(n_most, max(1, work.n_at_work + n_more))
+    # Somebody has to do what is left, however little it is, and another one what is held up.
+    return min(n_most, max(1 + work.n_second_goes, work.n_at_work + n_more))
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,11 +100,12 @@ class Fleet:
         self._pace = self._pace.observed(now_s, len(measuring), int(state["n_chunks_committed"]))
         n_left = int(state["n_chunks"]) - int(state["n_chunks_committed"])
         return Work(
-            n_left + int(state["n_open_trials"]) if n_left else 0,
+            n_left,
             len(working),
             self._pace.chunk_s,
             self._starts.expected_s,
             self.max_cards,
+            int(state["n_second_goes"]),
         )
 
     def limit(self, n_cards: int | None) -> None:

@@ -17,13 +17,14 @@ WORKS = st.builds(
     chunk_s=st.none() | st.floats(0.0, 1e4),
     start_s=st.floats(0.0, 1e3),
     max_cards=st.none() | st.integers(0, 500),
+    n_second_goes=st.integers(0, 5),
 )
 
 
 @given(WORKS, st.integers(0, 500))
 def test_never_more_than_there_is_work_for(work: Work, n_wanted: int) -> None:
     n_now = wanted_cards(work, n_wanted)
-    assert 0 <= n_now <= work.n_left
+    assert 0 <= n_now <= (work.n_left + work.n_second_goes if work.n_left else 0)
     assert work.max_cards is None or n_now <= work.max_cards
     assert n_now <= max(n_wanted, work.n_at_work + max(FIRST_CARDS, work.n_at_work))
     if work.n_left and work.max_cards != 0:
@@ -34,13 +35,22 @@ def test_never_more_than_there_is_work_for(work: Work, n_wanted: int) -> None:
 @given(WORKS, st.integers(0, 500))
 def test_who_is_asked_for_finds_work_on_arrival(work: Work, n_wanted: int) -> None:
     n_now = wanted_cards(work, n_wanted)
-    if n_now <= max(n_wanted, 1) or not work.chunk_s:
+    if n_now <= max(n_wanted, 1 + work.n_second_goes) or not work.chunk_s:
         return
     # The cards at work have done this much by the time that the others start.
     n_left = work.n_left - work.n_at_work * work.start_s / work.chunk_s
     n_new = n_now - work.n_at_work
     assert n_new <= n_left * (1 + 1e-9)
     assert n_new * work.start_s <= n_left * work.chunk_s * (1 + 1e-9)
+
+
+@given(st.integers(1, 5), st.integers(0, 4), st.floats(0.0, 1e3))
+def test_a_straggler_in_the_tail_brings_another_card(
+    n_left: int, n_second_goes: int, start_s: float
+) -> None:
+    # However long a start takes: what holds the last chunk up may do so for ever.
+    work = Work(n_left, 1, 1.0, start_s, n_second_goes=n_second_goes)
+    assert wanted_cards(work, 1) >= 1 + n_second_goes
 
 
 @given(

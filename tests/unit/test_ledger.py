@@ -270,11 +270,14 @@ def test_an_idle_card_takes_a_second_go_at_a_straggler() -> None:
     assert isinstance(second, Grant)
     ledger.commit(second.chunk.chunk_id)
     assert isinstance(ledger.ask("b", 1, 59.0), Wait)
+    assert [ledger.n_second_goes(now_s) for now_s in (59.0, 61.0)] == [0, 1]
     copy = ledger.ask("b", 1, 61.0)
     assert copy == Grant(first.chunk, 2)
     # One second go is enough, and nobody competes with himself.
     assert isinstance(ledger.ask("c", 1, 200.0), Wait)
+    assert ledger.n_second_goes(200.0) == 1, "the card that has it is still wanted"
     ledger.commit(first.chunk.chunk_id)
+    assert ledger.n_second_goes(200.0) == 0
     assert ledger.is_complete
     assert ledger.leases() == {}
 
