@@ -26,6 +26,7 @@ import psutil
 import pyarrow as pa
 
 from farm import worker
+from farm.absence import AbsenceClock, overlap_ns
 from farm.card_lock import private_folder
 from farm.errors import CardError, ChangedSweepError
 from farm.lifecycle import WORD_LENGTH, Budgets, Phase, ProgressWord, Trouble, judge
@@ -86,6 +87,7 @@ class Executor:
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._is_over = threading.Event()
+        self._absence = AbsenceClock(self._is_over)
         self._next_tag = config.epoch * _TAGS_PER_EPOCH
         self._n_batches = 0
         self._asked_ns = time.monotonic_ns()
@@ -329,7 +331,9 @@ class Executor:
             deadline_s = sent.deadline_s(word.tag)
             if deadline_s is not None:
                 budgets = replace(budgets, vector_s=deadline_s)
-        return judge(word, time.monotonic_ns(), exit_code, n_outstanding, budgets)
+        now_ns = time.monotonic_ns()
+        absence_ns = overlap_ns((word.since_ns, now_ns), self._absence.latest(now_ns))
+        return judge(word, now_ns, exit_code, n_outstanding, budgets, absence_ns)
 
     def _take(self, wait_s: float) -> Message | None:
         try:

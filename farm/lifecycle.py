@@ -163,7 +163,12 @@ def _signal_name(number: int) -> str:
 
 
 def judge(
-    word: ProgressWord, now_ns: int, exit_code: int | None, n_outstanding: int, budgets: Budgets
+    word: ProgressWord,
+    now_ns: int,
+    exit_code: int | None,
+    n_outstanding: int,
+    budgets: Budgets,
+    absence_ns: int = 0,
 ) -> Trouble | None:
     """Decide whether an executor is in trouble.
 
@@ -179,6 +184,8 @@ def judge(
         Batches sent and not yet answered; an idle executor is only late if there are any.
     budgets : Budgets
         Longest time of each phase.
+    absence_ns : int
+        How much of the phase's time the judge itself was stopped, and the executor with it.
 
     Returns
     -------
@@ -193,7 +200,7 @@ def judge(
     if word.phase is Phase.IDLE and n_outstanding == 0:
         return None
     budget_s = budgets.of(word.phase)
-    waited_s = (now_ns - word.since_ns) / 1e9
+    waited_s = (now_ns - word.since_ns - absence_ns) / 1e9
     if waited_s <= budget_s:
         return None
     return Trouble(

@@ -49,6 +49,12 @@ def test_idle_without_work_is_no_trouble_however_long() -> None:
     assert judge(word(Phase.IDLE), 10**6 * S, None, 0, BUDGETS) is None
 
 
+def test_time_at_which_the_judge_was_stopped_does_not_count() -> None:
+    late_ns = round((100 + BUDGETS.vector_s + 50) * S)
+    assert judge(word(Phase.RUNNING, 7), late_ns, None, 1, BUDGETS, 50 * S) is None
+    assert judge(word(Phase.RUNNING, 7), late_ns + 1, None, 1, BUDGETS, 50 * S) is not None
+
+
 @pytest.mark.parametrize(
     ("phase", "exit_code", "trouble"),
     [
