@@ -60,7 +60,7 @@ class Claimer:
 
 def test_every_card_is_claimed_once_and_the_dead_let_go() -> None:
     slots = claim.slots_of(NODE, "sim", {})
-    assert [slot.card for slot in slots] == [f"gpu-7-012345/sim:{i}" for i in range(3)]
+    assert [slot.card for slot in slots] == [f"gpu-7-abcdef/sim:{i}" for i in range(3)]
     claimers = [Claimer(slots) for _ in slots]
     try:
         cards = [claimer.said() for claimer in claimers]
