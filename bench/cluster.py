@@ -43,6 +43,19 @@ def sweep_of(output_grids: str, device_time_s: float) -> tuple[str, ...]:
 
 MANY = sweep_of("1x2..3x3", 0.02)
 FEW = sweep_of("1x2..2x2", 0.02)
+LONG = (
+    "reshard", "-l", "input_grid=1x1", "-l", "output_grid=1x2..4x4",
+    "-l", "shape=1x1x32x32..1x1x1600x512", "--chunk", "32",
+    "--device", "sim", "-o", "device_time=0.05",
+)  # fmt: skip
+N_CHAOS_NODES = 3
+MOST_SHORT = 20
+"""Kills that a short sweep lasts for."""
+
+BLOWS = {
+    "node": 8, "raylet": 4, "actor": 8, "executor": 6, "coordinator": 3, "driver": 3,
+    "supervisor": 1, "head": 1,
+}  # fmt: skip
 
 
 @dataclass
@@ -197,11 +210,11 @@ def growth(folder: Path, findings: Findings) -> None:
 def chaos(folder: Path, findings: Findings, seed: int, n_kills: int) -> None:
     dice, kills = random.Random(seed), Counter[str]()
     with RayCluster() as cluster:
-        cluster.add_nodes(3)
-        path, n_runs = folder / "chaos", 0
+        cluster.add_nodes(N_CHAOS_NODES)
+        path, n_runs, began_s = folder / "chaos", 0, time.monotonic()
         while True:
             n_runs += 1
-            with ClusterRun(cluster, path, MANY) as run:
+            with ClusterRun(cluster, path, LONG if n_kills > MOST_SHORT else MANY) as run:
                 while run.process.poll() is None:
                     if sum(kills.values()) < n_kills and run.progress:
                         blow(cluster, run, dice, kills)
@@ -209,6 +222,7 @@ def chaos(folder: Path, findings: Findings, seed: int, n_kills: int) -> None:
                 if run.wait() == 0:
                     break
         findings.add("chaos: kills", ", ".join(f"{k} {n}" for k, n in kills.most_common()))
+        findings.add("chaos: seconds", f"{time.monotonic() - began_s:.0f}")
         findings.add("chaos: `farm run` was given", f"{n_runs} times")
         kinds = Counter(record["kind"] for record in run.directory.incidents())
         findings.add("chaos: incidents", ", ".join(f"{k} {n}" for k, n in kinds.most_common()))
@@ -217,11 +231,17 @@ def chaos(folder: Path, findings: Findings, seed: int, n_kills: int) -> None:
 
 def blow(cluster: RayCluster, run: ClusterRun, dice: random.Random, kills: Counter[str]) -> None:
     """Kill something; a node that dies is followed by another one."""
-    kind = dice.choices(
-        ["node", "raylet", "actor", "executor", "coordinator", "driver"], [4, 2, 4, 3, 1, 1]
-    )[0]
+    kind = dice.choices(list(BLOWS), list(BLOWS.values()))[0]
     node = dice.choice(cluster.nodes)
-    if kind == "driver":
+    if kind == "supervisor":
+        run.process.kill()
+    elif kind == "head":
+        cluster.kill_head()
+        cluster.remove_nodes()
+        cluster.start_head()
+        for _ in range(N_CHAOS_NODES):
+            cluster.begin_node()
+    elif kind == "driver":
         run.driver().kill()
     elif kind == "coordinator":
         if cluster.head is None or not cluster.head.kill("ray::Coordinator"):
