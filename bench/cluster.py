@@ -1,10 +1,10 @@
 """Losses in a cluster: how soon each is noticed, what it costs, and that nothing is lost.
 
-Run ``python bench/cluster.py`` for all parts, or name some: ``losses``, ``partition``, ``scaling``,
-``growth``, ``chaos``.  The clusters are several real Ray nodes on this machine, with health checks
-as in `farm.testing.ray_cluster`; for ``partition`` each node has a network namespace of its own
-(which takes the right to make some), whose cable is cut.  Every sweep is audited against the
-simulator's truth; ``--seed`` and ``--kills`` are those of the chaos part.
+Run ``python bench/cluster.py`` for all parts, or name some: ``losses``, ``endings``,
+``partition``, ``scaling``, ``growth``, ``chaos``.  The clusters are several real Ray nodes on this
+machine, with health checks as in `farm.testing.ray_cluster`; for ``partition`` each node has a
+network namespace of its own (which takes the right to make some), whose cable is cut.  Every sweep
+is audited against the simulator's truth; ``--seed`` and ``--kills`` are those of the chaos part.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -32,6 +33,7 @@ from farm.testing.truth import audit
 
 ACTOR = "ray::ClaimingDeviceActor"
 RAYLET = "raylet/raylet"
+GCS = "gcs_server"
 
 
 def sweep_of(output_grids: str, device_time_s: float) -> tuple[str, ...]:
@@ -141,6 +143,37 @@ def losses(folder: Path, findings: Findings) -> None:
             findings.add("noticed: driver killed", f"{time.time() - at:.2f} s")
             findings.add("exit of that run", str(run.wait(300)))
             findings.judge(run, "audit after these losses")
+
+
+def endings(folder: Path, findings: Findings) -> None:
+    """Kill what takes a whole run along; ``farm run`` again finishes the sweep."""
+    blows: dict[str, Callable[[RayCluster, ClusterRun], object]] = {
+        "`farm run` itself killed": lambda _cluster, run: run.process.kill(),
+        "GCS killed alone": lambda cluster, _run: cluster.head and cluster.head.kill(GCS),
+        "head killed": lambda cluster, _run: cluster.kill_head(),
+    }
+    for name, hit in blows.items():
+        path = folder / "endings" / name.replace(" ", "-").replace("`", "")
+        path.parent.mkdir(exist_ok=True)
+        with RayCluster() as cluster:
+            cluster.add_nodes(2)
+            with ClusterRun(cluster, path, FEW) as run:
+                run.wait_for_chunks(4)
+                driver = run.driver()
+                actors = [actor for node in cluster.nodes for actor in node.members(ACTOR)]
+                at = time.time()
+                hit(cluster, run)
+                psutil.wait_procs([driver], 120.0)
+                findings.add(f"{name}: its driver has ended", f"{time.time() - at:.1f} s")
+                psutil.wait_procs(actors, 120.0)
+                findings.add(f"{name}: its cards are free", f"{time.time() - at:.1f} s")
+            cluster.remove_nodes()
+            cluster.kill_head()
+            cluster.start_head()
+            cluster.add_nodes(2)
+            with ClusterRun(cluster, path, FEW) as again:
+                findings.add(f"{name}: exit of `farm run` again", str(again.wait(200)))
+                findings.judge(again, f"audit after: {name}")
 
 
 def partition(folder: Path, findings: Findings) -> None:
@@ -259,7 +292,7 @@ def blow(cluster: RayCluster, run: ClusterRun, dice: random.Random, kills: Count
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    every = ("losses", "partition", "scaling", "growth", "chaos")
+    every = ("losses", "endings", "partition", "scaling", "growth", "chaos")
     parser.add_argument("parts", nargs="*", choices=[*every, []], default=every)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=20)
@@ -267,6 +300,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     folder, findings = Path(tempfile.mkdtemp(prefix="cluster-bench-")), Findings()
     parts: dict[str, Callable[[Path, Findings], None]] = {
         "losses": losses,
+        "endings": endings,
         "partition": partition,
         "scaling": scaling,
         "growth": growth,

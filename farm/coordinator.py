@@ -20,8 +20,9 @@ from farm.quarantine import known_strikes
 from farm.settings import RunSettings
 from farm.store.control import wanted_of
 from farm.store.directory import SweepDirectory
+from farm.store.journal import NOTE_KINDS
 
-_NEW_CARD = {"state": "opening", "n_done": 0, "n_uncommitted": 0, "node": ""}
+_NEW_CARD = {"state": "opening", "n_done": 0, "in_hand": {}, "node": ""}
 
 
 class Coordinator:
@@ -75,7 +76,7 @@ class Coordinator:
         with self._lock:
             self._ledger.join(card, epoch, time.monotonic())
             known = self._cards.setdefault(card, dict(_NEW_CARD))
-            known.update(state="opening", n_done=0, n_uncommitted=0, node=node)
+            known.update(state="opening", n_done=0, in_hand={}, node=node)
             known.update(heard_s=time.monotonic())
 
     def ask(self, card: str, epoch: int, awaiting: list[int], in_hand: list[str]) -> Answer:
@@ -139,6 +140,9 @@ class Coordinator:
             self._write(kind, facts)
 
     def _write(self, kind: str, facts: dict[str, Any]) -> None:
+        log = self._cards.get(facts.get("card", ""), {}).get("log")
+        if log and kind not in NOTE_KINDS:
+            facts = {**facts, "log": log}
         try:
             self._incidents.append(self._journal.append(kind, **facts))
         except FarmError as error:
@@ -160,7 +164,7 @@ class Coordinator:
         """Note that a card is gone in good order: what it had leased is free at once."""
         with self._lock:
             self._ledger.leave(card, epoch)
-            self._cards.setdefault(card, dict(_NEW_CARD)).update(state="left", n_uncommitted=0)
+            self._cards.setdefault(card, dict(_NEW_CARD)).update(state="left", in_hand={})
 
     def decline(self, card: str, epoch: int, kind: str, reason: str) -> None:
         """Take a card of a cluster out of the run, which goes on without it; said once per node.
@@ -175,7 +179,7 @@ class Coordinator:
         with self._lock:
             self._ledger.leave(card, epoch)
             known = self._cards.setdefault(card, dict(_NEW_CARD))
-            known.update(state=kind, n_uncommitted=0)
+            known.update(state=kind, in_hand={})
             node = str(known["node"])
             if (node, reason) not in self._declined:
                 self._declined.add((node, reason))
@@ -206,7 +210,7 @@ class Coordinator:
             for card, epoch in cards:
                 if self._ledger.lose(card, epoch):
                     known = self._cards.setdefault(card, dict(_NEW_CARD))
-                    known.update(state="lost", n_uncommitted=0)
+                    known.update(state="lost", in_hand={})
                     self._write(kind, {"card": card, "node": known["node"], "message": message})
 
     def fail(self, message: str, exit_code: int) -> None:
@@ -255,13 +259,12 @@ class Coordinator:
     def progress(self, n_incidents_seen: int = 0) -> dict[str, Any]:
         """Describe the run as JSON data; incidents from number `n_incidents_seen` on."""
         with self._lock:
-            uncommitted = sum(int(c.get("n_uncommitted", 0)) for c in self._cards.values())
             n_committed = sum(self._counts.values())
             n_vectors = self._directory.manifest.n_vectors
             return {
                 "n_vectors": n_vectors,
                 "n_committed": n_committed,
-                "n_done": min(n_vectors, n_committed + uncommitted),
+                "n_done": n_committed + self._n_uncommitted(),
                 "n_chunks": self._ledger.n_chunks,
                 "n_chunks_committed": self._ledger.n_committed,
                 "n_second_goes": self._ledger.n_second_goes(time.monotonic()),
@@ -275,8 +278,19 @@ class Coordinator:
                 "failure": self._failure,
             }
 
+    def _n_uncommitted(self) -> int:
+        """Vectors with an outcome in chunks that are not committed; of copies the further one."""
+        furthest: dict[str, int] = {}
+        for card in self._cards.values():
+            for chunk_id, n_settled in card["in_hand"].items():
+                if chunk_id not in self._counted:
+                    furthest[chunk_id] = max(n_settled, furthest.get(chunk_id, 0))
+        return sum(furthest.values())
+
     @staticmethod
     def _described(state: dict[str, Any]) -> dict[str, Any]:
         heard_s = state.get("heard_s")
         age_s = None if heard_s is None else round(time.monotonic() - heard_s, 1)
-        return {key: value for key, value in state.items() if key != "heard_s"} | {"age_s": age_s}
+        return {key: value for key, value in state.items() if key not in {"heard_s", "in_hand"}} | {
+            "age_s": age_s
+        }

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from farm.card_state import is_gone
 from farm.control_watch import ControlWatch
 from farm.store.control import Request
-
-_GONE = frozenset({"finished", "retired", "lost", "unfit", "node-failed"})
 
 
 class Steerable(Protocol):
@@ -92,6 +91,6 @@ def is_deserted(state: Mapping[str, Any], silence_s: float) -> bool:
         Age of a card's last report from which it is taken for gone.
     """
     return all(
-        facts.get("state") in _GONE or float(facts.get("age_s") or 0.0) > silence_s
+        is_gone(facts) or float(facts.get("age_s") or 0.0) > silence_s
         for facts in state["cards"].values()
     )

@@ -55,6 +55,7 @@ class CardKeeper:
         self._epoch = secrets.randbelow(1 << 20)
         self._n_faults_in_a_row = 0
         self.n_dropped = 0
+        self.is_recovering = False
         kind = registry.kind(slot.kind)
         scope = directory.location.digest
         # Hardware has one name per host, whoever uses it: a run of its own or a cluster's.
@@ -131,9 +132,13 @@ class CardKeeper:
         CardError
             If no rung of the ladder helps.
         """
-        self._executor = self._ladder.climb(
-            lambda rung, message: self._incident("recovery-failed", f"{rung}: {message}")
-        )
+        self.is_recovering = True
+        try:
+            self._executor = self._ladder.climb(
+                lambda rung, message: self._incident("recovery-failed", f"{rung}: {message}")
+            )
+        finally:
+            self.is_recovering = False
         if since_s is not None:
             lost_s = round(time.monotonic() - since_s, 3)
             self._incident("recovered", "card reopened and probed", lost_s=lost_s)

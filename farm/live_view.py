@@ -16,7 +16,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from farm.run_state import describe_incident, duration, is_busy
+from farm.card_state import IN_TROUBLE, is_busy, is_gone, word_of
+from farm.run_state import describe_incident, duration
 from farm.store.journal import is_incident
 from farm.store.live import Snapshot
 
@@ -30,8 +31,9 @@ _OTHER_ROWS = 14
 _FEWEST_ROWS = 6
 
 _COLOURS = {
-    "retired": "red", "lost": "red", "silent": "red", "dead": "red", "recovering": "yellow",
-    "draining": "yellow", "pending": "yellow", "idle": "dim", "finished": "dim", "paused": "dim",
+    "retired": "red", "lost": "red", "silent": "red", "refused": "red", "unfit": "red",
+    "node-failed": "red", "recovering": "yellow", "draining": "yellow", "idle": "dim",
+    "finished": "dim", "left": "dim", "gone": "dim",
 }  # fmt: skip
 
 
@@ -102,10 +104,11 @@ def cluster_line(cluster: dict[str, Any]) -> str:
 
 def trouble_of(card: dict[str, Any], now_at: datetime) -> str:
     """Say in a word what is wrong with a card; empty if nothing is."""
-    state = str(card.get("state", "")).split(" ")[0]
-    if state in {"retired", "lost", "recovering", "draining"}:
-        return state
-    if state != "finished" and float(card.get("age_s") or 0.0) > SILENT_S:
+    if word_of(card) in IN_TROUBLE:
+        return word_of(card)
+    if is_gone(card):
+        return ""
+    if float(card.get("age_s") or 0.0) > SILENT_S:
         return "silent"
     incident = card.get("incident")
     if incident and is_incident(incident):
@@ -147,8 +150,8 @@ def nodes_of(snapshot: Snapshot, now_at: datetime) -> list[NodeSummary]:
         name = str(facts.get("node", ""))
         if not name:
             continue
-        summary = found.setdefault(name, NodeSummary(name))
-        summary.n_cards += 1
+        summary = found.setdefault(name, NodeSummary(name, "gone"))
+        summary.n_cards += not is_gone(facts)
         summary.n_busy += is_busy(facts)
         summary.n_troubled += bool(trouble_of(facts, now_at))
         summary.n_done += int(facts.get("n_done", 0))
@@ -238,7 +241,7 @@ def _many(snapshot: Snapshot, n_troubled: int) -> Text:
 def _states(cards: Iterable[dict[str, Any]]) -> str:
     counts: dict[str, int] = {}
     for facts in cards:
-        state = str(facts.get("state", "")).split(" ")[0] or "unknown"
+        state = word_of(facts) or "unknown"
         counts[state] = counts.get(state, 0) + 1
     return ", ".join(f"{n} {state}" for state, n in sorted(counts.items())) or "no card yet"
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+from farm.card_state import WORDS, word_of
 from farm.store.journal import is_incident
 
 EVERY_S = 1.0
@@ -21,10 +22,7 @@ EVERY_S = 1.0
 RUN_LABELS = ("run", "sweep")
 CARD_LABELS = (*RUN_LABELS, "card", "node")
 
-CARD_STATES = (
-    "opening", "measuring", "idle", "recovering", "draining", "finished", "retired", "lost",
-    "other",
-)  # fmt: skip
+CARD_STATES = (*(word for word in WORDS if word not in {"starting", "trial"}), "other")
 
 
 class MetricKind(StrEnum):
@@ -153,7 +151,7 @@ class RunMetrics:
         for card, facts in cards.items():
             self._card(card, facts)
         self._gone(cards)
-        words = [_state(str(facts.get("state", ""))) for facts in cards.values()]
+        words = [_state(facts) for facts in cards.values()]
         for word in CARD_STATES:
             self._meter.set(CARDS, words.count(word), self._run | {"state": word})
         self._whole(state)
@@ -176,7 +174,7 @@ class RunMetrics:
         self._meter.set(NODES, len(cluster.get("nodes") or [{}]), self._run)
 
     def _card(self, card: str, facts: Mapping[str, Any]) -> None:
-        word, node = _state(str(facts.get("state", ""))), str(facts.get("node", ""))
+        word, node = _state(facts), str(facts.get("node", ""))
         before = self._states.get(card)
         if before is not None and before != (word, node):
             self._set_state(card, *before, 0.0)
@@ -207,8 +205,8 @@ class RunMetrics:
         return self._run | {"card": card, "node": self._states.get(card, ("", ""))[1]}
 
 
-def _state(text: str) -> str:
+def _state(card: Mapping[str, Any]) -> str:
     """Reduce what a card says it is doing to one of `CARD_STATES`."""
-    word = text.partition(" ")[0]
-    known = {"trial": "measuring", "starting": "opening", "released": "finished"}.get(word, word)
+    word = word_of(card)
+    known = {"trial": "measuring", "starting": "opening"}.get(word, word)
     return known if known in CARD_STATES else "other"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from farm.card_state import is_busy, is_gone
 from farm.store.control import Request, Wanted
 from farm.store.journal import is_incident
 from farm.store.live import End, Snapshot
@@ -155,7 +156,7 @@ class RunState:
             counts=dict(latest.get("counts", {})),
             rate_hz=0.0 if end else round(self.rate, 3),
             eta_s=None if end or self.eta_s is None else round(self.eta_s, 1),
-            cards=self._cards(),
+            cards=self._cards(end is not None),
             incidents=[_without_event(record) for record in self.incidents[-_N_INCIDENTS_KEPT:]],
             n_incidents=self.n_incidents,
             fits=dict(latest.get("fits") or {}),
@@ -165,12 +166,14 @@ class RunState:
             end=end,
         )
 
-    def _cards(self) -> dict[str, dict[str, Any]]:
+    def _cards(self, has_ended: bool) -> dict[str, dict[str, Any]]:
         now_s = self.clock()
         earlier_s, earlier = self._card_samples[0] if self._card_samples else (now_s, {})
         described = {}
         for card, facts in sorted(self.latest.get("cards", {}).items()):
             known = {name: facts[name] for name in _CARD_FACTS if facts.get(name) is not None}
+            if has_ended and not is_gone(facts):
+                known["state"] = "finished"
             n_new = int(facts.get("n_done", 0)) - earlier.get(card, 0)
             is_known = card in earlier and now_s > earlier_s
             known["rate_hz"] = round(max(0.0, n_new / (now_s - earlier_s)), 3) if is_known else 0.0
@@ -209,11 +212,6 @@ def phase_of(control: Wanted, progress: Event) -> str:
 
 def _finishing(n_busy: int) -> str:
     return "1 card finishes its chunk" if n_busy == 1 else f"{n_busy} cards finish their chunks"
-
-
-def is_busy(card: dict[str, Any]) -> bool:
-    """Whether a card measures at the moment."""
-    return str(card.get("state", "")).startswith(("measuring", "trial"))
 
 
 def _asked(request: Request) -> str:

@@ -160,8 +160,10 @@ class CardRunner:
             logger.info("card %s stopped", self._card)
             self._end = End.STOPPED, "the run was stopped"
         except _HandBackError:
-            logger.info("card %s hands back what it has in hand", self._card)
             self._end = End.LEFT, "the node goes"
+            for job in self._jobs.values():
+                again = f"its {job.work.n_settled} measured vectors are measured again elsewhere"
+                self._incident("handed-back", f"too little time is left; {again}", **job.facts)
         except _UnfitError as error:
             logger.info("card %s is not used: %s", self._card, error)
             self._end = End.UNFIT, str(error)
@@ -341,9 +343,9 @@ class CardRunner:
     def _keep_reporting(self) -> None:
         while not self._is_over.wait(_REPORT_S):
             state = {
-                "state": self._state,
+                "state": self._doing(),
                 "n_done": self._measurer.n_done,
-                "n_uncommitted": sum(job.work.n_settled for job in self._uncommitted()),
+                "in_hand": {job.chunk_id: job.work.n_settled for job in self._uncommitted()},
                 "batch_rows": self._measurer.batch_rows,
                 "batch": self._measurer.tuner.describe(),
                 "n_dropped": self._keeper.n_dropped,
@@ -359,6 +361,14 @@ class CardRunner:
             if directive == "drain" and self._directive == "run":
                 self._drain_deadline_s = time.monotonic() + self._settings.grace_s
             self._directive = directive
+
+    def _doing(self) -> str:
+        if self._keeper.is_recovering:
+            return "recovering"
+        in_hand = list(self._jobs)
+        if self._departure.is_due and in_hand:
+            return f"draining {in_hand[0]}"
+        return self._state
 
     def _uncommitted(self) -> list[Job]:
         return [*self._jobs.values(), *(job for job, _ in list(self._committing.values()))]

@@ -8,14 +8,14 @@ is at work; 75 it has not answered yet, and the request stands.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from farm.card_state import is_busy, is_gone
 from farm.cli.options import JsonOption
 from farm.cli.places import DirectoryArgument
 from farm.errors import UsageError
-from farm.run_state import is_busy
 from farm.steering import ANSWER_S, Steering
 from farm.store.control import MAX_CARDS, PAUSE, RESUME, STOP, Request
 from farm.store.directory import SweepDirectory
@@ -113,13 +113,8 @@ def scale(
     if as_json:
         _write_json(request, snapshot)
         return
-    n_cards = sum(is_present(facts) for facts in snapshot.cards.values())
+    n_cards = sum(not is_gone(facts) for facts in snapshot.cards.values())
     _say_taken(snapshot, f"may have {max_cards} cards; at the moment it has {n_cards}")
-
-
-def is_present(card: dict[str, Any]) -> bool:
-    """Whether a card is held by the run."""
-    return str(card.get("state", "")) not in {"finished", "retired", "lost", "released"}
 
 
 def _steering(directory: Location) -> Steering:
@@ -127,8 +122,8 @@ def _steering(directory: Location) -> Steering:
 
 
 def _in_flight(snapshot: Snapshot) -> str:
-    n_busy = sum(is_busy(facts) for facts in snapshot.cards.values())
-    return f"{n_busy} of {len(snapshot.cards)} cards finish their chunks"
+    held = [facts for facts in snapshot.cards.values() if not is_gone(facts)]
+    return f"{sum(map(is_busy, held))} of {len(held)} cards finish their chunks"
 
 
 def _say_taken(snapshot: Snapshot, what: str) -> None:

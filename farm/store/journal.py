@@ -25,7 +25,7 @@ from farm.store.segments import writer_of
 
 FOLDER = "journal"
 
-NOTE_KINDS = frozenset({"recovered", "verdict", "cleared"})
+NOTE_KINDS = frozenset({"recovered", "verdict", "cleared", "handed-back"})
 """Records of how an incident ended; all other kinds are incidents."""
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from farm.chunk import Strike
 from farm.coordinator import Coordinator
+from farm.departure import COMMIT_S
+from farm.runner import CardRunner, End
+from farm.testing.ray_node import wait_for
 from tests.fault.conftest import LocalFarm
 
 MakeFarm = Callable[..., LocalFarm]
@@ -178,3 +182,32 @@ def test_deadlines_tighten_to_the_speed_of_the_group(make_farm: MakeFarm) -> Non
     (hang,) = [r for r in farm.directory.incidents() if r["kind"] == "hang"]
     assert float(hang["message"].split()[2]) < 5.0
     assert "execute" in hang["stack"]
+
+
+def test_a_chunk_that_cannot_be_done_before_the_node_goes_is_handed_back(
+    make_farm: MakeFarm,
+) -> None:
+    farm = make_farm()
+    settings = farm.settings(2, {"device_time": "0.004"}, batch_rows=4)
+    coordinator = Coordinator(settings)
+    leaving, staying = (
+        CardRunner(slot, farm.directory, settings, coordinator, farm.pushed.__setitem__)
+        for slot in settings.slots
+    )
+    with ThreadPoolExecutor() as pool:
+        end = pool.submit(leaving.run)
+        assert wait_for(lambda: coordinator.progress()["n_done"] >= 4, 30.0)
+        leaving.leave(COMMIT_S)
+        assert end.result(30.0) == (End.LEFT, "the node goes")
+        assert coordinator.progress()["cards"]["sim:0"]["state"] == "left"
+        assert coordinator.progress()["n_done"] == 0
+        assert staying.run()[0] is End.FINISHED
+    coordinator.close()
+    assert set(farm.statuses().values()) == {"OK"}
+    (notice,) = [r for r in farm.directory.incidents() if r["kind"] == "node-draining"]
+    assert notice["card"] == "sim:0"
+    back = [r for r in farm.directory.incidents() if r["kind"] == "handed-back"]
+    assert back
+    for record in back:
+        meta = farm.directory.result_meta(record["chunk"])
+        assert (meta.card, meta.attempt) == ("sim:1", record["attempt"] + 1)

@@ -167,6 +167,8 @@ def test_what_was_asked_holds_while_the_store_is_away(
     [
         ({}, True),
         ({"a": {"state": "finished", "age_s": 1.0}}, True),
+        ({"a": {"state": "left", "age_s": 1.0}}, True),
+        ({"a": {"state": "draining x", "age_s": 1.0}}, False),
         ({"a": {"state": "measuring x", "age_s": 1.0}}, False),
         ({"a": {"state": "opening", "age_s": None}}, False),
         ({"a": {"state": "measuring x", "age_s": 31.0}, "b": {"state": "lost"}}, True),

@@ -150,7 +150,7 @@ def test_nothing_is_recorded_more_often_than_needed(meter: Recorder, run: RunMet
     ],
 )
 def test_states_are_few(text: str, word: str) -> None:
-    assert metrics._state(text) == word
+    assert metrics._state({"state": text}) == word
 
 
 def test_names_are_unique_and_no_label_is_a_chunk() -> None:
