@@ -6,10 +6,11 @@ Quiet unless asked: only warnings are written, or what ``--log-level`` or the va
     2026-11-21T18:02:11.482Z WARNING farm.runner [run=20261121T175216Z card=sim:2 chunk=00001-00004
     attempt=2] hang: running for 2.04 s, budget 2 s
 
-The driver writes to ``driver.log`` of its run.  Each card, and each of its executors, writes to a
-file on its own node, below the farm's private folder: ``logs/<run>-<sweep>/<card>.log`` and
-``<card>.executor.log``.  A file is cut at `MOST_BYTES` and two earlier ones are kept; folders of
-earlier runs go after `KEPT_DAYS` days, or when there are more than `KEPT_RUNS`.
+The driver writes to ``driver.log`` of its run, which is cut where a driver begins.  Each card, and
+each of its executors, writes to a file on its own node, below the farm's private folder:
+``logs/<run>-<sweep>/<card>.log`` and ``<card>.executor.log``.  A file is cut at `MOST_BYTES` and
+two earlier ones are kept; folders of earlier runs go after `KEPT_DAYS` days, or when there are more
+than `KEPT_RUNS`.
 """
 
 from __future__ import annotations
@@ -102,6 +103,14 @@ def configure(level: str, path: Path | None = None, **about: object) -> None:
     root.setLevel(logging.WARNING)
     for package in ("farm", "analysis", "sweeps"):
         logging.getLogger(package).setLevel(level.upper())
+
+
+def rotate(path: Path) -> None:
+    """Set a file that other processes append to aside if it is long; two earlier ones are kept."""
+    if path.exists() and path.stat().st_size >= MOST_BYTES:
+        handler = RotatingFileHandler(path, backupCount=2, delay=True)
+        handler.doRollover()
+        handler.close()
 
 
 @contextmanager

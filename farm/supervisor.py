@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from farm import ray_environment
+from farm import logs, ray_environment
 from farm.cluster import open_probe
 from farm.errors import ClusterError, DirectoryBusyError, FarmError
 from farm.settings import RunSettings
@@ -111,6 +111,7 @@ class Supervisor:
             self.on_event({"event": "resume", "message": str(error)})
             return error.exit_code, False
         read_end, write_end = os.pipe()
+        logs.rotate(self._log_path)
         with self._log_path.open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "farm.driver", str(write_end), str(os.getpid())],

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from farm import access_token, ray_environment
@@ -82,6 +82,26 @@ def enter(
     ray_environment.prepare_member(environment, address.is_loopback, None if is_open else token)
     environment["RAY_ADDRESS"] = str(address)
     return address
+
+
+def require_listener(text: str, environment: Mapping[str, str]) -> None:
+    """Check in a moment that something listens at an address, before anything is done for it.
+
+    Parameters
+    ----------
+    text : str
+        ``auto`` or ``HOST:PORT``.
+    environment : Mapping
+        Of this process.
+
+    Raises
+    ------
+    UsageError
+        If there is no such address.
+    AccessError
+        If nobody answers there.
+    """
+    _await_listener(addresses.resolve(text, environment), 0.0)
 
 
 def _require_admission(

@@ -50,6 +50,8 @@ OWN_ENTRIES = (
     "run.lock",
     "run.json",
     "driver.log",
+    "driver.log.1",
+    "driver.log.2",
     "live.json",
     "control.json",
     "report.html",

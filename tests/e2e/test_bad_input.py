@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,18 @@ def test_no_valid_vector(farm: Farm) -> None:
         "no candidate is valid",
         "input and output grid are equal",
     )
+
+
+def test_no_cluster_where_one_is_said_to_be(farm: Farm, tmp_path: Path) -> None:
+    place = tmp_path / "sweep"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    command = ("run", "reshard", "--device", "sim", "--address", f"127.0.0.1:{port}")
+    refused(
+        farm(*command, "--out", str(place)), "no cluster answers at", "farm node --head", code=2
+    )
+    # Nothing was generated for it.
+    assert not place.exists()
 
 
 def test_a_directory_of_another_sweep(farm: Farm, tmp_path: Path) -> None:

@@ -141,3 +141,21 @@ def test_every_card_of_every_run_has_its_own_log() -> None:
         assert logs.executor_log(path).name.endswith(".executor.log")
     for folder in {path.parent for path in paths}:
         shutil.rmtree(folder)
+
+
+def test_the_log_of_a_driver_is_set_aside_when_it_is_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MOST_BYTES", 10)
+    path = tmp_path / "driver.log"
+    logs.rotate(path)
+    for text in ("first driver", "second driver", "third driver", "4th"):
+        logs.rotate(path)
+        path.write_text(text)
+    logs.rotate(path)
+    kept = {found.name: found.read_text() for found in tmp_path.iterdir()}
+    assert kept == {
+        "driver.log": "4th",
+        "driver.log.1": "third driver",
+        "driver.log.2": "second driver",
+    }
