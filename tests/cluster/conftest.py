@@ -19,7 +19,7 @@ SLOW = (
 """26 chunks, each two thirds of a second of a simulated card's time."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[RayCluster]:
     """A head; each test adds and removes its own nodes."""
     with RayCluster() as cluster:

@@ -21,7 +21,7 @@ def test_the_head_dies_and_comes_back_on_the_same_port(tmp_path: Path) -> None:
             cluster.kill_head()
             cluster.remove_nodes()
             cluster.start_head()
-            cluster.add_node()
+            cluster.add_node(n_cards=2)
             exit_code = sweep.wait()
             n_before = sweep.n_committed
         assert n_before >= 4

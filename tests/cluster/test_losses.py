@@ -76,10 +76,10 @@ def test_driver_coordinator_and_supervisor_die(cluster: RayCluster, run: Runs) -
     driver = sweep.driver()
     sweep.process.kill()
     sweep.wait()
-    psutil.wait_procs([driver], timeout=10)
+    psutil.wait_procs([driver], timeout=30)
     assert not driver.is_running()
     # Nothing asks for cards any more, and nobody holds one.
-    assert wait_for(lambda: not any(node.members(ACTOR) for node in cluster.nodes), 20.0)
+    assert wait_for(lambda: not any(node.members(ACTOR) for node in cluster.nodes), 60.0)
     n_before = sweep.n_committed
     again = run()
     assert again.wait() == 0, again.story()

@@ -17,7 +17,7 @@ from farm.cluster.listeners import listeners, outbound, require_loopback
 from farm.errors import AccessError
 from tests.e2e.cluster_nodes import Nodes, wait_until_up
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.xdist_group("access")]
 
 USE_ALL_CARDS = """
 import json, os, sys

@@ -16,7 +16,7 @@ from farm.store.directory import SweepDirectory
 from farm.testing.truth import audit
 from tests.e2e.cluster_nodes import FARM, Nodes
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.xdist_group("nodes")]
 
 RESHARD = (
     "reshard", "-l", "input_grid=1x1", "-l", "output_grid=1x2,2x2",
@@ -114,13 +114,14 @@ def test_a_node_that_joins_in_the_middle_takes_work_and_demand_falls_once(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     run = cluster.start(tmp_path / "sweep", "-o", "device_time=0.05")
-    run.until(lambda state: state["n_chunks_committed"] >= 1)
+    begun = run.until(lambda state: state.get("cluster", {}).get("nodes"))
+    assert len(begun["cluster"]["nodes"]) == 1
     late = cluster.nodes.start("--address", cluster.nodes.address, "--device", "sim:1")
     try:
         second = cluster.start(tmp_path / "sweep")
+        grown = run.until(lambda state: len(_at_work(state)) == 2)
         assert second.process.wait(_LIMIT_S) == 2
         assert "another run" in second.process.communicate()[1]
-        grown = run.until(lambda state: len(_at_work(state)) == 2)
         assert {node["n_cards"] for node in grown["cluster"]["nodes"]} == {1, 2}
         assert run.finish() == 0, run.said()
     finally:
@@ -165,7 +166,7 @@ def test_cards_that_do_not_fit_end_the_run_with_one_clear_error(
 
 
 def _at_work(state: dict[str, Any]) -> list[dict[str, Any]]:
-    return [node for node in state["cluster"]["nodes"] if node["n_at_work"]]
+    return [node for node in state.get("cluster", {}).get("nodes", ()) if node["n_at_work"]]
 
 
 def _n_at_work(state: dict[str, Any]) -> int:

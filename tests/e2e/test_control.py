@@ -61,7 +61,7 @@ def test_a_run_is_watched_paused_resumed_and_stopped(farm: Farm, tmp_path: Path)
             assert "stay claimed, but idle" in paused.stdout
             wait_until(lambda: "stay claimed, idle" in live(directory).phase, run, 30)
             n_before = n_committed(directory)
-            time.sleep(3.0)
+            time.sleep(1.5)
             assert n_committed(directory) == n_before
             # The driver may die meanwhile: its successor finds the run paused.
             _kill_driver(run)
@@ -91,10 +91,6 @@ def test_a_run_is_watched_paused_resumed_and_stopped(farm: Farm, tmp_path: Path)
     assert again.returncode == 2
     assert "has stopped; nothing was asked of it" in again.stderr
     assert farm("check", "sweep").returncode == 0
-    # The requests to the earlier run mean nothing to the next one.
-    result = farm("run", "sweep", "--device", "sim:2")
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert n_committed(directory) == len(directory.chunks())
     assert live(directory).end is not None
 
 

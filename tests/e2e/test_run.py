@@ -73,21 +73,13 @@ def test_a_run_with_faults_accounts_for_every_vector(farm: Farm, tmp_path: Path)
     assert "holds results with seed=0, not 7" in other.stderr
 
 
-def test_events_for_machines(farm: Farm) -> None:
-    result = farm("run", *RESHARD, "--device", "sim", "--json")
-    assert result.returncode == 0
-    events = [json.loads(line) for line in result.stdout.splitlines()]
-    assert events[-1]["event"] == "fitted"
-    last = [event for event in events if event["event"] == "progress"][-1]
-    assert last["n_done"] == last["n_vectors"] == sum(last["counts"].values())
-
-
-def test_ctrl_c_keeps_what_is_committed_and_the_next_run_goes_on(
+def test_a_run_is_on_loopback_and_ctrl_c_keeps_what_is_committed(
     farm: Farm, tmp_path: Path
 ) -> None:
-    slow = ("run", *RESHARD, "--device", "sim:2", "-o", "device_time=0.02")
+    slow = ("run", *RESHARD, "--device", "sim:2", "-o", "device_time=0.03")
     with start(*slow, cwd=tmp_path) as run:
         _wait_for_results(tmp_path, 2)
+        _require_loopback(run.pid)
         run.send_signal(signal.SIGINT)
         output, _ = run.communicate(timeout=60)
     assert run.returncode == 130
@@ -113,38 +105,33 @@ def test_any_process_may_be_killed(farm: Farm, tmp_path: Path) -> None:
         run.kill()
         run.communicate(timeout=60)
     n_before = len(SweepDirectory.open(tmp_path / "sweep").committed())
-    result = farm("run", "sweep", "--device", "sim:2")
+    result = farm("run", "sweep", "--device", "sim:2", "--json")
     assert result.returncode == 0, result.stdout
+    _require_all_told(result.stdout)
     assert n_before >= 12
     assert set(local(tmp_path).statuses().values()) == {"OK"}
     assert farm("check", "sweep").returncode == 0
     assert not list((tmp_path / "sweep" / "tmp").iterdir())
 
 
-def test_everything_listens_on_loopback_only(tmp_path: Path) -> None:
-    with start("run", *RESHARD, "--device", "sim", "-o", "device_time=0.05", cwd=tmp_path) as run:
-        _wait_for_results(tmp_path, 1)
-        listening = [
-            connection
-            for process in _family(run.pid)
-            for connection in _connections(process)
-            if connection.status == psutil.CONN_LISTEN
-        ]
-        reached = {
-            connection.raddr.ip
-            for process in _family(run.pid)
-            for connection in _connections(process)
-            if connection.raddr
-        }
-        token = Path(os.environ.get("TMPDIR", "/tmp"), f"sweepfarm-{os.getuid()}/home/token")
-        assert token.stat().st_mode & 0o777 == 0o600
-        run.send_signal(signal.SIGINT)
-        run.send_signal(signal.SIGINT)
-        run.communicate(timeout=60)
+def _require_all_told(output: str) -> None:
+    """The events for machines end with the models, and account for every vector."""
+    events = [json.loads(line) for line in output.splitlines()]
+    assert events[-1]["event"] == "fitted"
+    last = [event for event in events if event["event"] == "progress"][-1]
+    assert last["n_done"] == last["n_vectors"] == sum(last["counts"].values())
+
+
+def _require_loopback(pid: int) -> None:
+    """Everything of a run listens on loopback, calls nobody else, and its token is private."""
+    connections = [c for process in _family(pid) for c in _connections(process)]
+    listening = [c for c in connections if c.status == psutil.CONN_LISTEN]
     assert listening
     loopback = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
-    assert {connection.laddr.ip for connection in listening} <= loopback
-    assert reached <= loopback
+    assert {c.laddr.ip for c in listening} <= loopback
+    assert {c.raddr.ip for c in connections if c.raddr} <= loopback
+    token = Path(os.environ.get("TMPDIR", "/tmp"), f"sweepfarm-{os.getuid()}/home/token")
+    assert token.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.xdist_group("cpu")
