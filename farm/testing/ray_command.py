@@ -13,12 +13,14 @@ import sys
 def main() -> None:
     """Entry point: ``python -m farm.testing.ray_command start ...``."""
     from ray._private import ray_constants, services
-    from ray.scripts.scripts import main as ray_main
+    from ray.scripts import scripts
 
+    # No server for remote clients: nobody asks it, and every head would want the same port.
+    scripts.get_ray_client_dependency_error = lambda: "not wanted"
     ray_constants.ENABLE_RAY_CLUSTER = True
     services.get_node_ip_address = lambda *_, **__: "127.0.0.1"
     sys.argv[0] = "ray"
-    ray_main()
+    scripts.main()
 
 
 if __name__ == "__main__":
