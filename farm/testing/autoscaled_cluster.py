@@ -24,6 +24,8 @@ class AutoscaledCluster(RayCluster):
         How long a node is idle before it is terminated.
     """
 
+    _AUTOSCALER = ()
+
     def __init__(self, max_nodes: int, n_cards: int = 1, idle_s: float = 3.0) -> None:
         super().__init__()
         self._max_nodes, self._n_cards, self._idle_s = max_nodes, n_cards, idle_s

@@ -48,6 +48,8 @@ class RayCluster:
         Where each node gets a host of its own, the head the hub; None: all share loopback.
     """
 
+    _AUTOSCALER: tuple[str, ...] = ("--no-monitor",)
+
     def __init__(
         self, environment: Mapping[str, str] | None = None, network: HostNetwork | None = None
     ) -> None:
@@ -121,6 +123,7 @@ class RayCluster:
             "--include-dashboard=false",
             "--disable-usage-stats",
             f"--system-config={json.dumps(HEALTH_CHECKS)}",
+            *self._AUTOSCALER,
         ]
 
     def _head_environment(self) -> dict[str, str]:
@@ -214,6 +217,7 @@ class RayCluster:
             f"--node-ip-address={self._host_address(name)}",
             f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={self.folder / name}",
             "--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0",
+            "--include-log-monitor=false",
         ]  # fmt: skip
 
     def card_logs(self) -> str:

@@ -21,8 +21,8 @@ def test_from_no_cards_to_four_and_back(tmp_path: Path) -> None:
             assert sweep.wait() == 0, sweep.story()
             require_complete(sweep)
             assert len(set(sweep.cards().values())) == 4
-        # What the first run no longer needs goes, the node of the next one stays.
-        longer = (*SLOW, "-o", "device_time=0.2", "--max-cards", "1")
+        # What the first run no longer needs goes; the next one has a node for its one card.
+        longer = (*SLOW[:-1], "device_time=0.2", "--max-cards", "1")
         with ClusterRun(cluster, tmp_path / "other", longer) as killed:
             killed.wait_for_chunks(1)
             assert wait_for(lambda: cluster.n_worker_nodes == 1, 60.0)

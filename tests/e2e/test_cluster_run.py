@@ -138,7 +138,7 @@ def test_a_node_that_joins_in_the_middle_takes_work_and_demand_falls_once(
 def test_a_card_that_is_released_is_free_for_another_sweep(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    one = cluster.start(tmp_path / "one", "-o", "device_time=0.05")
+    one = cluster.start(tmp_path / "one", "-o", "device_time=0.15")  # a minute and more
     one.until(lambda state: _n_at_work(state) == 2)
     assert cluster.nodes.farm("scale", tmp_path / "one", "--max-cards", 1).returncode == 0
     one.until(lambda state: _n_at_work(state) == 1)
