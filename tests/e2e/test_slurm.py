@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from farm.store.directory import SweepDirectory
+from farm.testing.ray_node import wait_for
 from tests.e2e.cluster_nodes import Nodes
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -37,13 +38,13 @@ def host() -> Iterator[Nodes]:
         nodes.close()
 
 
-def _submit(host: Nodes, out: Path, *more: str) -> subprocess.Popen[str]:
+def _submit(host: Nodes, out: Path, n_hosts: int, *more: str) -> subprocess.Popen[str]:
     tools = f"{STAND_INS}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = host.environment(
         PATH=tools,
         SLURM_JOB_NODELIST="hosts-[1-2]",
         SLURM_JOB_ID=str(host.port),
-        SLURM_NNODES="2",
+        SLURM_NNODES=str(n_hosts),
         SWEEPFARM_DEVICE="sim:1",
         SWEEPFARM_LISTEN="127.0.0.1",
     )
@@ -60,7 +61,7 @@ def test_a_job_that_is_ended_stops_tidily_and_the_next_one_completes_the_sweep(
     host: Nodes, tmp_path: Path
 ) -> None:
     out = tmp_path / "sweep"
-    job = _submit(host, out, *SLOWLY)
+    job = _submit(host, out, 2, *SLOWLY)
     while len(_nodes_at_work(out)) < 2:
         assert job.poll() is None, job.communicate()[0]
         time.sleep(0.2)
@@ -69,12 +70,16 @@ def test_a_job_that_is_ended_stops_tidily_and_the_next_one_completes_the_sweep(
     assert job.returncode == 130, said
     assert said.count("the node is up") == 2
     assert "what was committed is safe" in said
-    assert not [p for p in psutil.process_iter(["environ"]) if _is_of(p, host)]
+    # A worker whose node has gone needs a moment to see it.
+    assert wait_for(
+        lambda: not any(_is_of(p, host) for p in psutil.process_iter(["environ"])), 60.0
+    )
     directory = SweepDirectory.open(str(out))
     n_first = len(directory.committed())
     assert 0 < n_first < len(directory.chunks()), said
 
-    job = _submit(host, out)
+    # An allocation of another size goes on.
+    job = _submit(host, out, 1)
     said = job.communicate(timeout=150)[0]
     assert job.returncode == 0, said
     assert "every vector is accounted for" in said
