@@ -43,8 +43,10 @@ class Run:
 
     def finish(self) -> int:
         """Read the other events; returns the exit code."""
-        self.events += [json.loads(line) for line in self.process.communicate()[0].splitlines()]
-        return self.process.returncode
+        # Not by communicate(), which passes over what the iterator has read ahead.
+        assert self.process.stdout is not None
+        self.events += [json.loads(line) for line in self.process.stdout]
+        return self.process.wait(_LIMIT_S)
 
     def said(self) -> str:
         """Everything but progress."""
