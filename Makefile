@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.sweepfarm-installed
 UV := $(shell command -v uv 2>/dev/null)
 SOURCES := sweeps farm analysis tests bench examples
-# Much of the tests' time is waiting: three at a time keep two cores busy.  A group shares a worker.
-PYTEST_ARGS ?= -n 3 --dist loadgroup
+# Much of the tests' time is waiting for processes.  Tests of a group share a worker.
+PYTEST_ARGS ?= -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint check format bench clean
