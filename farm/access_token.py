@@ -61,7 +61,7 @@ def find(environment: MutableMapping[str, str]) -> Path | None:
         return path
     named = environment.get(PATH_VARIABLE)
     path = Path(named).expanduser() if named else default_path(environment)
-    if not path.exists():
+    if not os.path.lexists(path):
         if named:
             raise UsageError(f"{PATH_VARIABLE} names {path}, which does not exist")
         return None
@@ -75,13 +75,19 @@ def ensure(path: Path) -> Path:
     Raises
     ------
     UsageError
-        If there is one that others can read or replace.
+        If there is one that others can read or replace, or none can be written.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        if path.parent.stat().st_uid == os.getuid():
-            path.parent.chmod(0o700)
-        _publish(path, secrets.token_hex(32))
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.path.lexists(path):
+            if path.parent.stat().st_uid == os.getuid():
+                path.parent.chmod(0o700)
+            _publish(path, secrets.token_hex(32))
+    except OSError as error:
+        raise UsageError(
+            f"token {path} cannot be written ({error.strerror}); have HOME name a folder of yours, "
+            f"or {PATH_VARIABLE} a token file"
+        ) from error
     require_private(path)
     return path
 
@@ -92,9 +98,12 @@ def require_private(path: Path) -> None:
     Raises
     ------
     UsageError
-        If somebody can, or if it holds nothing.
+        If somebody can, or if it cannot be read or holds no token.
     """
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UsageError(f"token {path} cannot be read ({error.strerror})") from error
     if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid():
         raise UsageError(f"token {path}: must be a file of yours; remove it or name another one")
     if status.st_mode & 0o077:
@@ -106,8 +115,18 @@ def require_private(path: Path) -> None:
     folder = path.resolve().parent.stat()
     if folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
         raise UsageError(f"token {path}: others can replace it; chmod 700 {path.resolve().parent}")
-    if not path.read_text().strip():
+    _require_text(path)
+
+
+def _require_text(path: Path) -> None:
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    if not text:
         raise UsageError(f"token {path} is empty; remove it, or copy the token of the cluster")
+    if not text.isascii() or not text.isprintable():
+        raise UsageError(
+            f"token {path} is not one line of plain text; remove it, or copy the token of the "
+            f"cluster"
+        )
 
 
 def _publish(path: Path, text: str) -> None:

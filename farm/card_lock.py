@@ -21,16 +21,22 @@ def private_folder(*parts: str) -> Path:
     Raises
     ------
     CardError
-        If it exists and belongs to somebody else.
+        If it exists and belongs to somebody else, or cannot be made.
     """
-    root = Path(tempfile.gettempdir()) / f"sweepfarm-{os.getuid()}"
-    root.mkdir(mode=0o700, exist_ok=True)
-    status = root.lstat()
-    if status.st_uid != os.getuid() or root.is_symlink():
-        raise CardError(f"{root} belongs to another user; remove it")
-    root.chmod(0o700)
-    folder = root.joinpath(*parts)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        root = Path(tempfile.gettempdir()) / f"sweepfarm-{os.getuid()}"
+        root.mkdir(mode=0o700, exist_ok=True)
+        status = root.lstat()
+        if status.st_uid != os.getuid() or root.is_symlink():
+            raise CardError(f"{root} belongs to another user; remove it")
+        root.chmod(0o700)
+        folder = root.joinpath(*parts)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CardError(
+            f"no private folder for locks and sockets: {error}. Have TMPDIR name a folder that "
+            f"can be written, with a short path"
+        ) from error
     return folder
 
 

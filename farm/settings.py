@@ -54,6 +54,8 @@ class RunSettings:
         How long a cluster run may be without any card at work.
     allows_open_cluster : bool
         Whether a cluster without authentication may be joined.
+    tls : str
+        Folder with certificates for the cluster; empty: as the environment says.
     log_level : str
         From which level on the processes of the run write logs, see `farm.logs`.
     metrics_port : int or None
@@ -83,6 +85,7 @@ class RunSettings:
     requires: Mapping[str, str] = field(default_factory=dict)
     wait_cards_s: float = 1800.0
     allows_open_cluster: bool = False
+    tls: str = ""
     log_level: str = "warning"
     metrics_port: int | None = None
 

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,20 @@ EXIT_INTERRUPTED = 130
 EXIT_STOPPED = 4
 
 OnEvent = Callable[[dict[str, Any]], None]
+
+
+def enter_cluster(settings: RunSettings, environment: MutableMapping[str, str]) -> None:
+    """Make sure that the cluster of a run admits it, and set Ray's variables for joining it.
+
+    Raises
+    ------
+    UsageError
+        If the address, the token or the certificates cannot be used.
+    AccessError
+        If nobody answers there, the cluster lets anybody in, or it does not accept our token.
+    """
+    tls = Path(settings.tls) if settings.tls else None
+    open_probe.enter(environment, settings.address, settings.allows_open_cluster, tls)
 
 
 @dataclass
@@ -144,7 +158,7 @@ class Supervisor:
     def _environment(self) -> dict[str, str]:
         environment = dict(os.environ)
         if self.settings.is_cluster_run:
-            open_probe.enter(environment, self.settings.address, self.settings.allows_open_cluster)
+            enter_cluster(self.settings, environment)
         else:
             ray_environment.prepare(environment)
         return environment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from farm.cli.running import parse_options
 from farm.devices import registry
@@ -69,7 +70,11 @@ def chosen_cards(
 
 
 def cluster_arguments(
-    address: str, max_cards: int | None, require: Sequence[str], is_insecure: bool
+    address: str,
+    max_cards: int | None,
+    require: Sequence[str],
+    is_insecure: bool,
+    tls: Path | None = None,
 ) -> list[str]:
     """Write the arguments that choose the same cards of a cluster again."""
     if not address:
@@ -79,4 +84,5 @@ def cluster_arguments(
         *(("--max-cards", str(max_cards)) if max_cards else ()),
         *(part for text in require for part in ("--require", text)),
         *(("--insecure",) if is_insecure else ()),
+        *(("--tls", str(tls)) if tls else ()),
     ]

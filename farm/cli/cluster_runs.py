@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import typer
 
@@ -21,6 +22,7 @@ def show_runs(
     every_s: float,
     until_end: bool,
     is_insecure: bool,
+    tls: Path | None,
     as_json: bool,
 ) -> int:
     """List the runs of a cluster, or watch one of them.
@@ -39,6 +41,8 @@ def show_runs(
         Whether to end with the run.
     is_insecure : bool
         Whether a cluster that lets anybody in is asked.
+    tls : Path or None
+        Folder with certificates; None: as the environment says.
     as_json : bool
         Whether to write JSON.
 
@@ -47,7 +51,7 @@ def show_runs(
     NoRunError
         If the run that was asked for is not at work there.
     """
-    runs = Runs(address, every_s, is_insecure)
+    runs = Runs(address, every_s, is_insecure, tls)
     try:
         found = _of(runs.latest(), directory)
         if directory is not None and not found:

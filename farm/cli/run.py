@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,7 +41,9 @@ from farm.cli.tt_metal import (
 )
 from farm.errors import UsageError
 from farm.settings import RunSettings
+from farm.store.directory import holds_sweep
 from farm.store.location import Location
+from farm.supervisor import enter_cluster
 
 _WATCHED = "Logs and metrics"
 _CLUSTER = "Cards of a cluster"
@@ -145,6 +149,14 @@ def run(
             rich_help_panel=_CLUSTER,
         ),
     ] = False,
+    tls: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of a cluster that encrypts: folder with tls.crt, tls.key and ca.crt.",
+            rich_help_panel=_CLUSTER,
+            show_default=False,
+        ),
+    ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(
@@ -186,6 +198,8 @@ def run(
         raise UsageError(f"--fit-over {fit_over!r}: write one of {', '.join(FIT_CONVENTIONS)}")
     level = logs.level_of(log_level)
     require_metrics(metrics_port, address)
+    if tls is not None and not address:
+        raise UsageError("--tls is for a cluster: name one with --address")
     cards = chosen_cards(device, device_option, address, max_cards, require)
     choice = Choice(sweep, tt_metal_root, module, suite, timeout_scan)
     found = targets(choice, out, limit, repeats, timeout, chunk)
@@ -194,7 +208,6 @@ def run(
 
     def run_target(target: Target) -> int:
         place = target.place
-        clean_if_asked(place, force_clean, yes)
         settings = RunSettings(
             directory=str(place.absolute()),
             run_id=new_run_id(),
@@ -216,11 +229,15 @@ def run(
             requires=cards.requires,
             wait_cards_s=wait_cards,
             allows_open_cluster=insecure,
+            tls=str(tls or ""),
             log_level=level,
             metrics_port=metrics_port,
         )
+        if address and (force_clean or not holds_sweep(place)):
+            enter_cluster(settings, dict(os.environ))  # before anything is deleted or generated
+        clean_if_asked(place, force_clean, yes)
         again = ["farm", "run", str(place), *device_arguments(device, device_option)]
-        again += cluster_arguments(address, max_cards, require, insecure)
+        again += cluster_arguments(address, max_cards, require, insecure, tls)
         return run_plan(target.plan, place, settings, device, as_json, again)
 
     return run_each(found, run_target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -49,6 +50,13 @@ def status(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Ask a cluster that lets anybody in.")
     ] = False,
+    tls: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of a cluster that encrypts: folder with tls.crt, tls.key and ca.crt.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Say how far a sweep is, what became of its vectors, and what went wrong.
@@ -62,7 +70,7 @@ def status(
     if address:
         from farm.cli.cluster_runs import show_runs
 
-        return show_runs(address, directory, watch, every, until_end, insecure, as_json)
+        return show_runs(address, directory, watch, every, until_end, insecure, tls, as_json)
     if directory is None:
         raise UsageError("name a sweep directory, or a cluster with --address")
     opened = SweepDirectory.open(directory)

@@ -5,7 +5,9 @@ Everything is decided here, without Ray, see `farm.cluster.node_process`.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import socket
 from collections.abc import MutableMapping
 from dataclasses import dataclass
@@ -161,9 +163,11 @@ def _require_free(host: str, port: int) -> None:
     try:
         socket.create_server(("" if host == DISCOVER else host, port)).close()
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise UsageError(f"--listen {host}: this host has no such address") from error
         raise UsageError(
-            f"port {port} cannot be listened on at {host} ({error.strerror}). Is a head running "
-            f"here already? Write another --port, or stop it with farm node --stop"
+            f"port {port} cannot be listened on at {host} ({os.strerror(error.errno or 0)}). Is a "
+            f"head running here already? Write another --port, or stop it with farm node --stop"
         ) from error
 
 

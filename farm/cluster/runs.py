@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from farm.cluster import open_probe
 from farm.errors import ClusterError
@@ -30,6 +31,8 @@ class Runs:
         Seconds between two looks.
     is_insecure : bool
         Whether a cluster that lets anybody in is asked.
+    tls : Path or None
+        Folder with certificates; None: as the environment says.
 
     Raises
     ------
@@ -37,9 +40,11 @@ class Runs:
         If nobody answers there, or we are not admitted.
     """
 
-    def __init__(self, address: str, every_s: float, is_insecure: bool = False) -> None:
+    def __init__(
+        self, address: str, every_s: float, is_insecure: bool = False, tls: Path | None = None
+    ) -> None:
         environment = dict(os.environ)
-        head = open_probe.enter(environment, address, is_insecure)
+        head = open_probe.enter(environment, address, is_insecure, tls)
         self._address = str(head)
         self._latest: list[Snapshot] | None = None
         self._changed = threading.Condition()

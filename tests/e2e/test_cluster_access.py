@@ -15,6 +15,7 @@ import trustme
 from farm.cluster import open_probe
 from farm.cluster.listeners import listeners, outbound, require_loopback
 from farm.errors import AccessError
+from tests.e2e.certificates import certificates
 from tests.e2e.cluster_nodes import Nodes, wait_until_up
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.xdist_group("access")]
@@ -146,31 +147,19 @@ def test_a_cluster_that_lets_anybody_in_is_not_joined_unless_told_to() -> None:
         nodes.close()
 
 
-def _certificates(authority: trustme.CA, folder: Path, issuer: trustme.CA | None = None) -> Path:
-    folder.mkdir()
-    issued = (issuer or authority).issue_cert("127.0.0.1", "localhost")
-    key = folder / "tls.key"
-    key.touch(mode=0o600)
-    issued.private_key_pem.write_to_path(key)
-    for i, part in enumerate(issued.cert_chain_pems):
-        part.write_to_path(folder / "tls.crt", append=i > 0)
-    authority.cert_pem.write_to_path(folder / "ca.crt")
-    return folder
-
-
 def test_with_tls_only_certificates_of_its_own_authority_get_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(open_probe, "LONGEST_ANSWER_S", 3.0)
     authority = trustme.CA()
-    ours = _certificates(authority, tmp_path / "ours")
+    ours = certificates(authority, tmp_path / "ours")
     # One trusts another authority; the other trusts the right one, which has not signed it.
-    theirs = _certificates(trustme.CA(), tmp_path / "theirs")
-    forged = _certificates(authority, tmp_path / "forged", issuer=trustme.CA())
+    theirs = certificates(trustme.CA(), tmp_path / "theirs")
+    forged = certificates(authority, tmp_path / "forged", issuer=trustme.CA())
     nodes = Nodes()
     try:
         nodes.start_head("--tls", ours)
-        nodes.join("--tls", _certificates(authority, tmp_path / "second"), "--cards", 1)
+        nodes.join("--tls", certificates(authority, tmp_path / "second"), "--cards", 1)
         variables = {
             "RAY_USE_TLS": "1",
             "RAY_TLS_SERVER_CERT": str(ours / "tls.crt"),

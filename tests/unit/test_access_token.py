@@ -64,6 +64,23 @@ def test_an_empty_token_is_refused(tmp_path: Path) -> None:
         access_token.require_private(path)
 
 
+def test_what_is_no_token_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="cannot be read"):
+        access_token.find({"HOME": str(tmp_path), "RAY_AUTH_TOKEN_PATH": str(path)})
+    path.unlink()
+    path.touch(mode=0o600)
+    for content in (b"\x85\xff", b"one\ntwo"):
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match="not one line of plain text"):
+            access_token.require_private(path)
+    path.write_bytes(b"secret\n")
+    access_token.require_private(path)
+    with pytest.raises(UsageError, match="cannot be written"):
+        access_token.ensure(path / "home" / ".ray" / "auth_token")
+
+
 def test_it_is_looked_for_where_ray_looks(tmp_path: Path) -> None:
     environment = {"HOME": str(tmp_path / "home")}
     assert access_token.find(environment) is None

@@ -60,3 +60,12 @@ def test_a_link_planted_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / f"sweepfarm-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(CardError, match="belongs to another user"):
         private_folder()
+
+
+def test_a_temporary_directory_that_cannot_be_used_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+    with pytest.raises(CardError, match="Have TMPDIR name a folder"):
+        private_folder("cards")
