@@ -128,7 +128,7 @@ class Supervisor:
         logs.rotate(self._log_path)
         with self._log_path.open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "farm.driver", str(write_end), str(os.getpid())],
+                [sys.executable, "-P", "-m", "farm.driver", str(write_end), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

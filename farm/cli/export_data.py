@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from farm.cli.options import JsonOption
-from farm.cli.places import DirectoryArgument
+from farm.cli.places import DirectoryArgument, local_path
 from farm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,14 @@ def export(
         ),
     ],
     out: Annotated[
-        Path, typer.Option("--out", help="File or folder to write.", show_default=False)
+        Path,
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            help="File or folder to write, on this machine.",
+            parser=local_path,
+            show_default=False,
+        ),
     ],
     as_json: JsonOption = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,17 @@ DirectoryArgument = Annotated[
     Location,
     typer.Argument(metavar="DIR", help=DIRECTORY_HELP, parser=Location.parse, show_default=False),
 ]
+
+
+def local_path(text: str) -> Path:
+    """Read the path of a file or folder on this machine.
+
+    Raises
+    ------
+    UsageError
+        If it is in a bucket.
+    """
+    return Location.parse(text).path
 
 
 def out_option(help_text: str) -> object:

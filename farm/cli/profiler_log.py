@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from farm.cli.places import local_path
 from farm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ def profiler_log(
         typer.Option("--format", "-f", help="Default: table on a terminal, else csv."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write here, not to stdout.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Write here, not to stdout.", parser=local_path
+        ),
     ] = None,
     names: Annotated[
         Names,

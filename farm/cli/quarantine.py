@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from farm.cli.options import JsonOption, YesOption
-from farm.cli.places import DirectoryArgument
+from farm.cli.places import DirectoryArgument, local_path
 
 VectorsArgument = Annotated[
     list[str] | None,
@@ -74,7 +74,10 @@ def clear(
 def export(
     directory: DirectoryArgument,
     vector: Annotated[str, typer.Argument(help="Index in the sweep or beginning of the id.")],
-    out: Annotated[Path | None, typer.Option(help="File to write; default: print.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write; default: print.", metavar="PATH", parser=local_path),
+    ] = None,
 ) -> None:
     """Write a minimal case that reproduces a vector's trouble, as JSON.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,6 @@ import typer
 
 from farm import plugins
 from farm.cli.options import generation_progress, judging_progress
-from farm.cluster import open_probe
 from farm.devices import registry
 from farm.devices.device import CardSlot, SelectiveKind, SettledKind
 from farm.errors import DifferentSweepError, UsageError
@@ -76,8 +74,6 @@ def run_plan(
     """
     require_runnable(plan, settings.example_slot)
     is_new = not holds_sweep(place)
-    if is_new and settings.is_cluster_run:
-        open_probe.require_listener(settings.address, os.environ)
     directory = open_or_generate(
         place, plan, on_progress=generation_progress(), on_judged=judging_progress()
     )

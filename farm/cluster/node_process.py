@@ -94,7 +94,7 @@ def stop_all() -> int:
 
 def _command(start: Start) -> list[str]:
     reach = "loopback" if start.is_loopback else "network"
-    return [sys.executable, "-m", MODULE, reach, *start.arguments]
+    return [sys.executable, "-P", "-m", MODULE, reach, *start.arguments]
 
 
 def _note(pid: int, start: Start) -> None:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from pathlib import Path
 
 from farm import access_token, ray_environment
@@ -84,26 +84,6 @@ def enter(
     return address
 
 
-def require_listener(text: str, environment: Mapping[str, str]) -> None:
-    """Check in a moment that something listens at an address, before anything is done for it.
-
-    Parameters
-    ----------
-    text : str
-        ``auto`` or ``HOST:PORT``.
-    environment : Mapping
-        Of this process.
-
-    Raises
-    ------
-    UsageError
-        If there is no such address.
-    AccessError
-        If nobody answers there.
-    """
-    _await_listener(addresses.resolve(text, environment), 0.0)
-
-
 def _require_admission(
     address: Address, environment: MutableMapping[str, str], token: Path | None
 ) -> str:
@@ -144,7 +124,7 @@ def _ask(address: Address, environment: MutableMapping[str, str], token: Path | 
     ray_environment.prepare_member(asking, address.is_loopback, token)
     try:
         asked = subprocess.run(
-            [sys.executable, "-m", "farm.cluster.gcs_answer", str(address)],
+            [sys.executable, "-P", "-m", "farm.cluster.gcs_answer", str(address)],
             env=asking,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -51,6 +51,7 @@ class Runs:
         self._child = subprocess.Popen(
             [
                 sys.executable,
+                "-P",
                 "-m",
                 "farm.cluster.runs_answer",
                 str(head),

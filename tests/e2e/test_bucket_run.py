@@ -117,6 +117,7 @@ def test_what_is_said_of_a_place_that_cannot_be(farm: Farm, place: str) -> None:
     for command, message in (
         (("status", "ftp://host/x"), "ftp:// is no place for a sweep directory"),
         (("run", "memcpy", "--out", "s3://nowhere/x", "--device", "sim"), "no bucket nowhere"),
+        (("export", "x", "--format", "csv", "--out", place), "is in a bucket; give a folder here"),
         (("report", place, "--open"), "is in a bucket; name a file here by --out"),
     ):
         result = farm(*command)

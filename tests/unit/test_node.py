@@ -203,3 +203,8 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(environment: Enviro
         port = listening.getsockname()[1]
         with pytest.raises(UsageError, match=f"port {port} cannot be listened on"):
             prepare(NodeSettings(n_cards=1, port=port), environment)
+
+
+def test_an_address_of_another_host_cannot_be_listened_on(environment: Environment) -> None:
+    with pytest.raises(UsageError, match=r"--listen 192\.0\.2\.1: this host has no such address"):
+        prepare(NodeSettings(n_cards=1, listen="192.0.2.1"), environment)
