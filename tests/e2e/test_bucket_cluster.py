@@ -19,14 +19,14 @@ from farm.store.directory import SweepDirectory
 from farm.testing.truth import audit
 from tests.bucket_server import bucket_server
 from tests.e2e.certificates import certificates
-from tests.e2e.cluster_nodes import FARM, Nodes
+from tests.e2e.cluster_nodes import FARM, Nodes, wait_until_up
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 RESHARD = (
     "reshard", "-l", "input_grid=1x1", "-l", "output_grid=1x2,2x2",
     "-l", "shape=1x1x32x32..1x1x320x512", "--chunk", "32",
-    "--device", "sim", "-o", "device_time=0.05",
+    "--device", "sim", "-o", "device_time=0.02",
 )  # fmt: skip
 _LIMIT_S = 90.0
 
@@ -52,12 +52,13 @@ def test_a_sweep_in_a_bucket_survives_a_node(nodes: Nodes, place: str, tmp_path:
     tls = ("--tls", certificates(trustme.CA(), tmp_path / "tls"))
     nodes.start_head(*tls)
     lost = nodes.start("--address", nodes.address, "--device", "sim:1", *tls)
+    wait_until_up(lost)
     nodes.join("--device", "sim:1", *tls)
     arguments = [*RESHARD, "--out", place, "--address", nodes.address]
-    refused = nodes.farm("run", *arguments)
+    refused = nodes.farm("run", *arguments, *tls, home="stranger")
     assert (refused.returncode, refused.stderr.count("error:")) == (2, 1), refused.stderr
-    assert "asked without TLS" in refused.stderr
-    assert "vectors" not in refused.stdout, "nothing is generated for a cluster that is not there"
+    assert "asks for a token, and there is none here" in refused.stderr
+    assert "vectors" not in refused.stdout, "nothing is generated for a cluster that turns us away"
 
     run = subprocess.Popen(
         [FARM, "run", *map(str, (*arguments, *tls))],
