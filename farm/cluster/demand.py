@@ -45,6 +45,8 @@ class Work:
         Upper limit; None for none.
     n_second_goes : int
         Chunks and vectors that wait for another card than the one that has them.
+    n_places : int or None
+        Cards that the cluster has, if it is not to grow for this run; None if it may.
     """
 
     n_left: int
@@ -53,12 +55,14 @@ class Work:
     start_s: float = START_S
     max_cards: int | None = None
     n_second_goes: int = 0
+    n_places: int | None = None
 
     @property
     def most_cards(self) -> int:
         """Cards that can find something to do."""
         n_most = self.n_left + self.n_second_goes if self.n_left else 0
-        return n_most if self.max_cards is None else min(n_most, self.max_cards)
+        limits = [n for n in (self.max_cards, self.n_places) if n is not None]
+        return min(n_most, *limits) if limits else n_most
 
 
 def wanted_cards(work: Work, n_wanted: int) -> int:

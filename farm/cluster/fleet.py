@@ -106,7 +106,12 @@ class Fleet:
             self._starts.expected_s,
             self.max_cards,
             int(state["n_second_goes"]),
+            # No node is started only to wait.
+            self._n_places() if state["is_paused"] else None,
         )
+
+    def _n_places(self) -> int:
+        return sum(node.n_cards for node in self._nodes.alive().values())
 
     def limit(self, n_cards: int | None) -> None:
         """Have no more than so many cards from now on."""
@@ -299,8 +304,7 @@ class Fleet:
             self._idle_since_s = self._stuck_since_s = now_s
             return
         parked = self._in(Phase.PARKED)
-        n_places = sum(node.n_cards for node in self._nodes.alive().values())
-        if not parked or len(parked) < n_places:
+        if not parked or len(parked) < self._n_places():
             self._stuck_since_s = now_s
         why = "; ".join(sorted({_on(member, member.reason) for member in parked}))
         if now_s - self._stuck_since_s > NO_FIT_S:

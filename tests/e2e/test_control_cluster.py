@@ -60,6 +60,14 @@ def test_a_run_is_scaled_and_the_cluster_tells_of_it(nodes: Nodes, tmp_path: Pat
         assert seen["cluster"]["n_max"] == 3
         assert len({facts["node"] for facts in seen["cards"].values()}) == 1
 
+        # A run that waits asks for no card that the cluster does not have.
+        assert nodes.farm("scale", sweep, "--max-cards", "5").returncode == 0
+        wait_until(lambda: cluster_of(sweep).get("n_pending") == 2, run)
+        assert nodes.farm("pause", sweep).returncode == 0
+        wait_until(lambda: cluster_of(sweep).get("n_pending") == 0, run)
+        assert n_at_work(sweep) == 3
+        assert nodes.farm("resume", sweep).returncode == 0
+
         assert nodes.farm("scale", sweep, "--max-cards", "1").returncode == 0
         wait_until(lambda: n_at_work(sweep) == 1, run)
         stopped = nodes.farm("stop", sweep, "--wait")

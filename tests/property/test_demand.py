@@ -18,6 +18,7 @@ WORKS = st.builds(
     start_s=st.floats(0.0, 1e3),
     max_cards=st.none() | st.integers(0, 500),
     n_second_goes=st.integers(0, 5),
+    n_places=st.none() | st.integers(0, 500),
 )
 
 
@@ -26,8 +27,9 @@ def test_never_more_than_there_is_work_for(work: Work, n_wanted: int) -> None:
     n_now = wanted_cards(work, n_wanted)
     assert 0 <= n_now <= (work.n_left + work.n_second_goes if work.n_left else 0)
     assert work.max_cards is None or n_now <= work.max_cards
+    assert work.n_places is None or n_now <= work.n_places
     assert n_now <= max(n_wanted, work.n_at_work + max(FIRST_CARDS, work.n_at_work))
-    if work.n_left and work.max_cards != 0:
+    if work.n_left and 0 not in (work.max_cards, work.n_places):
         assert n_now >= 1
     assert wanted_cards(work, n_now) == n_now
 
