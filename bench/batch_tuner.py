@@ -24,7 +24,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from farm.batch_tuner import HANDOVER_S, LONGEST_BATCH_S, BatchCosts, BatchTuner
+from farm.card.batch_tuner import HANDOVER_S, LONGEST_BATCH_S, BatchCosts, BatchTuner
 
 REPEATS = 10
 CHUNK_ROWS = 1024

@@ -20,16 +20,16 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from farm.card.runner import CardRunner
+from farm.card.worker import WorkerConfig, _vectors
 from farm.catalog import load_sweep
 from farm.coordinator import Coordinator
 from farm.devices.device import CardSlot, Device
 from farm.devices.registry import kind
 from farm.errors import OpError
 from farm.generation import Plan, open_or_generate
-from farm.runner import CardRunner
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory
-from farm.worker import WorkerConfig, _vectors
 from sweeps.limits import limited
 from sweeps.space import Sweep
 

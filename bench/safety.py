@@ -31,7 +31,7 @@ def unsafe() -> Iterator[None]:
     """Neither sync anything nor look after the executor."""
     with (
         mock.patch("os.fsync", return_value=None),
-        mock.patch("farm.executor.judge", return_value=None),
+        mock.patch("farm.card.executor.judge", return_value=None),
     ):
         yield
 

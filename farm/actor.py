@@ -1,4 +1,4 @@
-"""The Ray edge of a card: an actor that is one `farm.runner.CardRunner` in a thread.
+"""The Ray edge of a card: an actor that is one `farm.card.runner.CardRunner` in a thread.
 
 The actor drives itself, so there is no long call to lose: it starts working when it is created, and
 starts again when Ray restarts it.
@@ -15,12 +15,12 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError
 
 from farm import logs
+from farm.card.runner import CardRunner
 from farm.chunk import Strike
 from farm.devices.device import CardSlot
 from farm.errors import RunStoppedError
 from farm.port import Answer, Sink
 from farm.ray_environment import restore_home
-from farm.runner import CardRunner
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory
 from farm.store.measured import Measured
@@ -57,7 +57,7 @@ def call(method: Callable[[], Any], give_up_s: float = _GIVE_UP_S) -> Any:
 
 
 class RemoteCoordinator:
-    """`farm.runner.CoordinatorPort` over a Ray actor handle.
+    """`farm.card.runner.CoordinatorPort` over a Ray actor handle.
 
     Parameters
     ----------

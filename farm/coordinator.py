@@ -26,7 +26,7 @@ _NEW_CARD = {"state": "opening", "n_done": 0, "in_hand": {}, "node": ""}
 
 
 class Coordinator:
-    """Implements `farm.runner.CoordinatorPort` for all cards of a run.
+    """Implements `farm.card.runner.CoordinatorPort` for all cards of a run.
 
     Parameters
     ----------

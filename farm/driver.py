@@ -24,18 +24,18 @@ from typing import Any, Protocol
 from farm import logs, plugins, ray_environment, ray_metrics, ray_output
 from farm.cluster import connection
 from farm.cluster.listeners import listeners, require_loopback
-from farm.control_watch import ControlWatch
+from farm.control.control_watch import ControlWatch
+from farm.control.helm import Helm, is_deserted
 from farm.errors import FarmError, RunStoppedError
 from farm.events import Events
-from farm.helm import Helm, is_deserted
 from farm.metrics import RunMetrics
 from farm.parent_death import end_with_parent
-from farm.run_state import RunState
 from farm.settings import RunSettings
 from farm.store.control import Request
 from farm.store.directory import SweepDirectory
 from farm.store.live import EVERY_S, Snapshot
 from farm.store.overview import overview
+from farm.view.run_state import RunState
 
 OBJECT_STORE_BYTES = 100 << 20
 _POLL_S = 0.25

@@ -3,8 +3,8 @@
 Quiet unless asked: only warnings are written, or what ``--log-level`` or the variable
 ``SWEEPFARM_LOG`` says (debug, info, warning, error).  A line looks like this::
 
-    2026-11-21T18:02:11.482Z WARNING farm.runner [run=20261121T175216Z card=sim:2 chunk=00001-00004
-    attempt=2] hang: running for 2.04 s, budget 2 s
+    2026-11-21T18:02:11.482Z WARNING farm.card.runner [run=20261121T175216Z card=sim:2
+    chunk=00001-00004 attempt=2] hang: running for 2.04 s, budget 2 s
 
 The driver writes to ``driver.log`` of its run, which is cut where a driver begins.  Each card, and
 each of its executors, writes to a file on its own node, below the farm's private folder:

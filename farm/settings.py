@@ -31,7 +31,7 @@ class RunSettings:
     open_timeout_s, read_timeout_s, reset_timeout_s : float
         Longest time of opening a card, of one profiler read, of one reset.
     deadline_floor_s, deadline_factor : float
-        How far deadlines tighten, see `farm.deadlines`.
+        How far deadlines tighten, see `farm.card.deadlines`.
     resets_shared_cards : bool
         Whether a card that other processes use may be reset.
     lease_s : float

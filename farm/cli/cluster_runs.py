@@ -7,12 +7,12 @@ from pathlib import Path
 
 import typer
 
-from farm import live_view
 from farm.cli.watch import watch
 from farm.cluster.runs import Runs
 from farm.errors import NoRunError, UsageError
 from farm.store.live import Snapshot
 from farm.store.location import Location
+from farm.view import live_view
 
 
 def show_runs(

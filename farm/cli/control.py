@@ -15,8 +15,8 @@ import typer
 from farm.card_state import is_busy, is_gone
 from farm.cli.options import JsonOption
 from farm.cli.places import DirectoryArgument
+from farm.control.steering import ANSWER_S, Steering
 from farm.errors import UsageError
-from farm.steering import ANSWER_S, Steering
 from farm.store.control import MAX_CARDS, PAUSE, RESUME, STOP, Request
 from farm.store.directory import SweepDirectory
 from farm.store.live import Snapshot

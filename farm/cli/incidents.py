@@ -10,9 +10,9 @@ import typer
 
 from farm.cli.options import JsonOption
 from farm.cli.places import DirectoryArgument
-from farm.run_state import describe_incident
 from farm.store.directory import SweepDirectory
 from farm.store.journal import is_incident
+from farm.view.run_state import describe_incident
 
 
 def incidents(

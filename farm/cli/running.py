@@ -16,15 +16,15 @@ from farm.devices import registry
 from farm.devices.device import CardSlot, SelectiveKind, SettledKind
 from farm.errors import DifferentSweepError, UsageError
 from farm.generation import Plan, open_or_generate
-from farm.live_writer import LiveWriter, end_of
-from farm.progress import JsonView, PlainView, TerminalView, View
-from farm.run_state import RunState, describe_incident
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory, holds_sweep
 from farm.store.files import RunLock
 from farm.store.live import EVERY_S, EVERY_S_REMOTE
 from farm.store.location import Location, LocationLike
 from farm.supervisor import EXIT_INTERRUPTED, EXIT_STOPPED, Supervisor
+from farm.view.live_writer import LiveWriter, end_of
+from farm.view.progress import JsonView, PlainView, TerminalView, View
+from farm.view.run_state import RunState, describe_incident
 
 
 def new_run_id() -> str:

@@ -11,12 +11,12 @@ import typer
 
 from farm.cli.options import JsonOption
 from farm.errors import UsageError
-from farm.run_state import describe_incident
 from farm.store.directory import SweepDirectory
 from farm.store.journal import is_incident
 from farm.store.live import EVERY_S, Liveness, Watch, read_live
 from farm.store.location import Location
 from farm.store.overview import overview
+from farm.view.run_state import describe_incident
 
 _N_INCIDENTS_SHOWN = 10
 

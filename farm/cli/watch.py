@@ -14,9 +14,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from farm import live_view
-from farm.run_state import duration
 from farm.store.live import Liveness, Snapshot, Watch
+from farm.view import live_view
+from farm.view.run_state import duration
 
 Source = Callable[[], Snapshot | None]
 """Reads the latest snapshot of a run."""

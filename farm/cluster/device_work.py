@@ -11,10 +11,10 @@ import ray
 
 from farm import logs
 from farm.actor import COORDINATOR, AnalysisSink, RemoteCoordinator, analysis_name
+from farm.card.runner import CardRunner, End
 from farm.cluster import claim, draining
 from farm.errors import FarmError
 from farm.ray_environment import restore_home
-from farm.runner import CardRunner, End
 from farm.settings import RunSettings
 
 logger = logging.getLogger(__name__)

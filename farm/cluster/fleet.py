@@ -17,6 +17,7 @@ from ray.exceptions import RayActorError, RayError
 
 import farm
 from farm.actor import call
+from farm.card.runner import End
 from farm.cluster import device_actor
 from farm.cluster.demand import Pace, Starts, Work, wanted_cards
 from farm.cluster.device_actor import ClaimingDeviceActor
@@ -24,7 +25,6 @@ from farm.cluster.device_work import REFUSED
 from farm.cluster.member import Member, Phase, least_needed
 from farm.cluster.nodes import Nodes
 from farm.errors import NoCardsError
-from farm.runner import End
 from farm.settings import RunSettings
 
 # A node without Sweepfarm has to be able to say so.

@@ -11,7 +11,7 @@ vector was tried before.  RATE (default 0.02) is the part of all tries that go w
   has a fault that looks like the card's own; two of them in a row cannot retire a card.
 * A hang leaves one card in five in need of a warm or a cold reset.
 * A card fails to open at RATE, and every other reset may lie, hang or raise; never so often that
-  the ladder of `farm.recovery` ends.
+  the ladder of `farm.card.recovery` ends.
 
 KINDs limit the faults of vectors that are no culprits.  All kinds of `farm.devices.sim_faults` can
 happen but ``hang-idle``, whose victim is another vector, and those that raise, which the farm must

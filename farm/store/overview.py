@@ -25,7 +25,7 @@ class Overview:
     chunks_by_card : dict
         Card -> committed chunks.
     batch_by_card : dict
-        Card -> the batch size it chose last and why (`farm.batch_tuner`).
+        Card -> the batch size it chose last and why (`farm.card.batch_tuner`).
     incidents : list of dict
         Journalled records by time.
     """

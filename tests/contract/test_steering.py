@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from farm.control_watch import ControlWatch
+from farm.control.control_watch import ControlWatch
+from farm.control.steering import Steering
 from farm.errors import NoRunError
-from farm.live_writer import LiveWriter, end_of
-from farm.run_state import RunState
-from farm.steering import Steering
 from farm.store.files import Files, open_files
 from farm.store.location import Location
+from farm.view.live_writer import LiveWriter, end_of
+from farm.view.run_state import RunState
 from tests.bucket_server import Server, bucket_server
 
 

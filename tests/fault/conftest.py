@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from farm.card.runner import CardRunner
 from farm.catalog import load_sweep
 from farm.coordinator import Coordinator
 from farm.devices.device import CardSlot
 from farm.generation import Plan, open_or_generate, overridden
-from farm.runner import CardRunner
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory
 from farm.store.measured import Measured

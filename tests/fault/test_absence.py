@@ -9,7 +9,7 @@ import threading
 import time
 from multiprocessing.connection import Connection
 
-from farm.absence import ABSENT_NS, AbsenceClock, overlap_ns
+from farm.card.absence import ABSENT_NS, AbsenceClock, overlap_ns
 
 STOPPED_S = 1.5
 

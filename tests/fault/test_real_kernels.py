@@ -9,11 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from farm.card.runner import CardRunner
 from farm.catalog import load_sweep
 from farm.coordinator import Coordinator
 from farm.devices import registry
 from farm.generation import Plan, open_or_generate
-from farm.runner import CardRunner
 from farm.settings import RunSettings
 
 SWEEP = """

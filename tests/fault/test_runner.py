@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from farm.card.departure import COMMIT_S
+from farm.card.runner import CardRunner, End
 from farm.chunk import Strike
 from farm.coordinator import Coordinator
-from farm.departure import COMMIT_S
-from farm.runner import CardRunner, End
 from farm.testing.ray_node import wait_for
 from tests.fault.conftest import LocalFarm
 

@@ -19,15 +19,15 @@ import numpy as np
 import psutil
 import pytest
 
-from farm.chunk_work import ChunkWork
+from farm.card.chunk_work import ChunkWork
+from farm.card.keeper import CardKeeper
+from farm.card.lifecycle import Budgets
+from farm.card.measuring import Job
 from farm.devices.device import CardSlot
 from farm.devices.sim_chaos import ENDING, EXPECTED_STATUS, planned_faults
 from farm.devices.sim_faults import FaultKind
 from farm.devices.sim_memory import FaultMemory
 from farm.devices.sim_throttle import Throttle
-from farm.keeper import CardKeeper
-from farm.lifecycle import Budgets
-from farm.measuring import Job
 from farm.orders import Grant
 from farm.testing.truth import NOISE, SEED, expected_launches
 from tests.fault.conftest import LocalFarm
@@ -121,7 +121,7 @@ def test_a_vector_that_always_spoils_the_read_does_not_end_the_run(
 def test_an_executor_that_stops_between_batches_costs_no_vector(
     make_farm: MakeFarm, memory: FaultMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farm.keeper.Budgets", functools.partial(Budgets, idle_s=1.0))
+    monkeypatch.setattr("farm.card.keeper.Budgets", functools.partial(Budgets, idle_s=1.0))
     farm = make_farm(TIMEOUT_S)
     # The thread may strike while the records are still joined, which counts as reading.
     farm.run(faults="hang-idle:100*1", options=options(memory), read_timeout_s=1.0)
@@ -203,7 +203,7 @@ def test_a_card_that_fails_everything_at_once_spoils_no_vector(
 def test_work_after_a_long_wait_is_no_hang(
     make_farm: MakeFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("farm.keeper.Budgets", functools.partial(Budgets, idle_s=0.2))
+    monkeypatch.setattr("farm.card.keeper.Budgets", functools.partial(Budgets, idle_s=0.2))
     farm = make_farm(TIMEOUT_S)
     slot = CardSlot("sim", 0)
     keeper = CardKeeper(slot, farm.directory, farm.settings(1, {}), lambda *_, **__: None)

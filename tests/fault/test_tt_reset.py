@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from farm.card.executor import Executor
+from farm.card.recovery import Ladder, Rung
 from farm.devices import tt_smi, ttnn
 from farm.devices.device import CardControl, CardSlot, ResetLevel
 from farm.devices.tt_host import TtHost
 from farm.errors import CardError, UsageError
-from farm.executor import Executor
-from farm.recovery import Ladder, Rung
 from farm.spawning import MARK_VARIABLE
 from tests.tt_cards import TT_SMI, TtCards
 

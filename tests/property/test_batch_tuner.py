@@ -8,7 +8,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.batch_tuner import FIRST_ROWS, GROWTH, HANDOVER_S, MOST_LAUNCHES, BatchCosts, BatchTuner
+from farm.card.batch_tuner import (
+    FIRST_ROWS,
+    GROWTH,
+    HANDOVER_S,
+    MOST_LAUNCHES,
+    BatchCosts,
+    BatchTuner,
+)
 
 REPEATS = 10
 CHUNK_ROWS = 1024

@@ -12,7 +12,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from farm.chunk_work import MAX_INCOMPLETE, ChunkWork
+from farm.card.chunk_work import MAX_INCOMPLETE, ChunkWork
 from tests.unit.test_chunk_work import reply, vector_ids
 
 STATUSES = ["OK", "OP_ERROR", "OUT_OF_MEMORY", None]

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given
 
+from farm.card.join import Joined, join_by_tag
 from farm.devices.device import PROFILE_SCHEMA
-from farm.join import Joined, join_by_tag
 
 Record = tuple[int, int, float]
 

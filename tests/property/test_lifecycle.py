@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from farm.lifecycle import (
+from farm.card.lifecycle import (
     NO_TAG,
     WORD_LENGTH,
     Budgets,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from farm.batch_tuner import (
+from farm.card.batch_tuner import (
     FIRST_ROWS,
     GROWTH,
     HANDOVER_S,
@@ -14,7 +14,7 @@ from farm.batch_tuner import (
     BatchCosts,
     BatchTuner,
 )
-from farm.read_cost import LEAST_READS_PER_LINE, ReadCost
+from farm.card.read_cost import LEAST_READS_PER_LINE, ReadCost
 
 REPEATS = 10
 CHUNK_ROWS = 1024

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from farm.chunk_work import MAX_INCOMPLETE, ChunkWork
+from farm.card.chunk_work import MAX_INCOMPLETE, ChunkWork
+from farm.card.worker import REPLY_SCHEMA, _failure
 from farm.outcome import OUTCOME_SCHEMA
-from farm.worker import REPLY_SCHEMA, _failure
 
 STARTED_AT = datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
 

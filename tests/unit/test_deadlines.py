@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.deadlines import MIN_SEEN, PATIENCE, DeadlineModel
+from farm.card.deadlines import MIN_SEEN, PATIENCE, DeadlineModel
 
 
 def deadline(model: DeadlineModel, group: int, size: float, is_trial: bool = False) -> float:

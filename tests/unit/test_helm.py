@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from farm.control_watch import ControlWatch
+from farm.control.control_watch import ControlWatch
+from farm.control.helm import Helm, is_deserted
 from farm.coordinator import Coordinator
 from farm.devices.device import CardSlot
 from farm.errors import StoreAccessError
-from farm.helm import Helm, is_deserted
 from farm.orders import Finish, Grant, Wait
 from farm.settings import RunSettings
 from farm.store.control import CONTROL_FILE, ask

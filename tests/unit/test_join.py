@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from farm.join import Joined, join_by_tag
+from farm.card.join import Joined, join_by_tag
 
 WHOLE = [(5, 0, 1.0), (5, 1, 2.0), (6, 0, 3.0), (6, 1, 4.0)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from farm.lifecycle import (
+from farm.card.lifecycle import (
     NO_TAG,
     WORD_LENGTH,
     Budgets,

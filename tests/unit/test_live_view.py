@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.live import Live
 
 from farm.cli.watch import JsonOutput, PlainOutput, TerminalOutput, follow
-from farm.live_view import draw, line, nodes_of, trouble_of
 from farm.store.live import LOST_AFTER, End, Snapshot
+from farm.view.live_view import draw, line, nodes_of, trouble_of
 
 NOW = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from farm.errors import StoreAccessError
-from farm.live_writer import LiveWriter, end_of
-from farm.run_state import Event, RunState
 from farm.store.control import ControlFile, wanted
 from farm.store.live import End, Snapshot, read_live
 from farm.store.local_files import LocalFiles
+from farm.view.live_writer import LiveWriter, end_of
+from farm.view.run_state import Event, RunState
 
 
 class Clock:

@@ -37,7 +37,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def logger() -> logging.Logger:
-    return logging.getLogger("farm.runner")
+    return logging.getLogger("farm.card.runner")
 
 
 def test_a_line_says_what_it_is_about(log: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pyarrow as pa
 import pytest
 
-from farm.messages import Identity, Message, MessageKind
+from farm.card.messages import Identity, Message, MessageKind
 
 TABLE = pa.table({"row": pa.array([1, 2], pa.int32()), "status": ["OK", None]})
 MESSAGE = Message(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from farm.progress import JsonView, PlainView
-from farm.run_state import Event, RunState, describe_incident, duration
+from farm.view.progress import JsonView, PlainView
+from farm.view.run_state import Event, RunState, describe_incident, duration
 
 
 class Clock:

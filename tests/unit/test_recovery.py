@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pytest
 
+from farm.card.executor import Executor
+from farm.card.recovery import Ladder, Rung
 from farm.devices.device import Process, ResetLevel
 from farm.errors import CardError
-from farm.executor import Executor
-from farm.recovery import Ladder, Rung
 from sweeps.vector import Vector
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from farm.control.steering import Steering
 from farm.errors import NoAnswerError, NoRunError
-from farm.steering import Steering
 from farm.store.control import CONTROL_FILE, ControlFile, ask, read_control, wanted_of
 from farm.store.live import LIVE_FILE, End, Snapshot
 from farm.store.local_files import LocalFiles

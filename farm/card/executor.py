@@ -25,14 +25,14 @@ from typing import Any
 import psutil
 import pyarrow as pa
 
-from farm import worker
-from farm.absence import AbsenceClock, overlap_ns
+from farm.card import worker
+from farm.card.absence import AbsenceClock, overlap_ns
+from farm.card.lifecycle import WORD_LENGTH, Budgets, Phase, ProgressWord, Trouble, judge
+from farm.card.messages import Identity, Message, MessageKind
+from farm.card.worker import WorkerConfig
 from farm.card_lock import private_folder
 from farm.errors import CardError, ChangedSweepError
-from farm.lifecycle import WORD_LENGTH, Budgets, Phase, ProgressWord, Trouble, judge
-from farm.messages import Identity, Message, MessageKind
 from farm.spawning import family, start_marked
-from farm.worker import WorkerConfig
 from sweeps.vector import Vector
 
 REQUEST_BYTES = 16 << 20

@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from farm.card_state import IN_TROUBLE, is_busy, is_gone, word_of
-from farm.run_state import describe_incident, duration
 from farm.store.journal import is_incident
 from farm.store.live import Snapshot
+from farm.view.run_state import describe_incident, duration
 
 SILENT_S = 10.0
 """Age of a card's last report from which it counts as troubled."""

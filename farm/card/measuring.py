@@ -18,15 +18,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from farm import logs
-from farm.batch_tuner import BatchTuner
+from farm.card.batch_tuner import BatchTuner
+from farm.card.chunk_work import ChunkWork
+from farm.card.deadlines import DeadlineModel
+from farm.card.executor import Executor
+from farm.card.keeper import CardKeeper
+from farm.card.lifecycle import NO_TAG, Phase, Trouble
+from farm.card.messages import Message, MessageKind
 from farm.chunk import Strike
-from farm.chunk_work import ChunkWork
-from farm.deadlines import DeadlineModel
 from farm.errors import CardError
-from farm.executor import Executor
-from farm.keeper import CardKeeper
-from farm.lifecycle import NO_TAG, Phase, Trouble
-from farm.messages import Message, MessageKind
 from farm.orders import Grant, TrialGrant
 from farm.outcome import Status
 from farm.settings import RunSettings

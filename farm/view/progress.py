@@ -9,9 +9,9 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from farm import live_view
-from farm.run_state import Event, RunState, describe_incident
 from farm.store.live import Snapshot
+from farm.view import live_view
+from farm.view.run_state import Event, RunState, describe_incident
 
 _PLAIN_EVERY_S = 10.0
 _FRAMES_PER_S = 4.0

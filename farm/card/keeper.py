@@ -8,15 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from farm import logs
+from farm.card.executor import Executor
+from farm.card.lifecycle import Budgets
+from farm.card.recovery import Ladder
+from farm.card.worker import WorkerConfig
 from farm.devices import registry
 from farm.devices.device import CardSlot
 from farm.errors import CardError
-from farm.executor import Executor
-from farm.lifecycle import Budgets
-from farm.recovery import Ladder
 from farm.settings import RunSettings
 from farm.store.directory import SweepDirectory
-from farm.worker import WorkerConfig
 
 MAX_FAULTS_IN_A_ROW = 3
 """Faults of the card without a vector measured in between, after which it is retired."""

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from farm.errors import NoAnswerError, NoRunError
-from farm.run_state import duration
 from farm.store.control import Request, Wanted, ask, read_control
 from farm.store.files import Files
 from farm.store.live import Liveness, Snapshot, Watch, read_live
+from farm.view.run_state import duration
 
 ANSWER_S = 20.0
 """How long a run may take to answer; it looks every two seconds, and a driver's start takes ten."""

@@ -18,12 +18,12 @@ from enum import StrEnum
 from typing import Any
 
 from farm import logs
-from farm.chunk_work import ChunkWork
-from farm.departure import Departure
+from farm.card.chunk_work import ChunkWork
+from farm.card.departure import Departure
+from farm.card.keeper import CardKeeper
+from farm.card.measuring import Job, Measurer
 from farm.devices.device import CardSlot
 from farm.errors import CardError, FarmError, RunStoppedError
-from farm.keeper import CardKeeper
-from farm.measuring import Job, Measurer
 from farm.orders import Finish, Grant, Order, TrialGrant, Verdict, Wait
 from farm.port import CoordinatorPort, Sink
 from farm.requirements import unmet

@@ -26,6 +26,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from farm import logs
+from farm.card.join import join_by_tag
+from farm.card.lifecycle import Phase, ProgressWriter
+from farm.card.messages import Identity, Message, MessageKind
 from farm.card_lock import hold_card
 from farm.catalog import load_sweep
 from farm.devices import registry
@@ -38,9 +41,6 @@ from farm.devices.device import (
     WarmingDevice,
 )
 from farm.errors import CardError, ChangedSweepError, OpError, OpFailedError
-from farm.join import join_by_tag
-from farm.lifecycle import Phase, ProgressWriter
-from farm.messages import Identity, Message, MessageKind
 from farm.outcome import OUTCOME_SCHEMA, Status, status_of
 from farm.parent_death import end_with_parent
 from sweeps.space import Sweep

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from farm.card_state import is_gone
-from farm.control_watch import ControlWatch
+from farm.control.control_watch import ControlWatch
 from farm.store.control import Request
 
 

@@ -31,9 +31,9 @@ holds (a full one drops records; a vector that fills it alone is still a batch o
 yields where it would let the fixed cost take more than `FIXED_SHARE` of the card's time.  Within
 its limits a batch is chosen so that a chunk falls into equal ones.
 
-**What is measured.** ``F`` and ``l``: a robust line through the reads, see `farm.read_cost`. A read
-counts whole, dump and parsing, although the parsing goes on beside the next batch: on a busy host
-it is not free, and where it is, the law is too flat for that to matter. ``t``: median over the
+**What is measured.** ``F`` and ``l``: a robust line through the reads, see `farm.card.read_cost`. A
+read counts whole, dump and parsing, although the parsing goes on beside the next batch: on a busy
+host it is not free, and where it is, the law is too flat for that to matter. ``t``: median over the
 latest batches. ``h``: faults over measured vectors, with a memory of about ten faults. A line needs
 two ends, so batches start at `FIRST_ROWS` and grow by `GROWTH` until the reads span a factor of
 `SPAN`, or a limit is met. After that the size only changes if that saves `HYSTERESIS` of a vector's
@@ -56,7 +56,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from farm.read_cost import ReadCost
+from farm.card.read_cost import ReadCost
 
 FIRST_ROWS = 4
 """Vectors of the first batch."""

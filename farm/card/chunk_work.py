@@ -106,7 +106,7 @@ class ChunkWork:
         self._suspects.add(row)
 
     def accept(self, reply: pa.Table) -> int:
-        """Settle the rows of a batch's answer (`farm.worker.REPLY_SCHEMA`).
+        """Settle the rows of a batch's answer (`farm.card.worker.REPLY_SCHEMA`).
 
         Returns
         -------

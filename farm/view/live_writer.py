@@ -17,9 +17,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from farm.errors import StoreError
-from farm.run_state import RunState
 from farm.store.files import Files
 from farm.store.live import EVERY_S, LIVE_FILE, End, Snapshot
+from farm.view.run_state import RunState
 
 _LAST_WRITE_S = 10.0
 

@@ -18,9 +18,9 @@ from tenacity import (
     wait_exponential,
 )
 
+from farm.card.executor import Executor
 from farm.devices.device import CardControl, ResetLevel
 from farm.errors import CardError
-from farm.executor import Executor
 
 
 @dataclass(frozen=True)

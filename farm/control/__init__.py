@@ -1,0 +1,1 @@
+"""Steering a run from outside, and what the run does about it."""
