@@ -1,6 +1,6 @@
 """Pure: how many cards a run is worth at the moment.
 
-A card that is asked for now works only once its node and its actor are up.  By then the cards at
+A card that is asked for works only once its node and its actor are up.  By then the cards at
 work have done a part of what is left; the newcomer has to find a chunk to measure, and at least as
 much work as its start took.  With `n` cards at work, `left` chunks of `c` seconds and a start of
 `s` seconds, `k` more cards are worth while if ::

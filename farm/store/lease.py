@@ -153,7 +153,7 @@ def _beat(lease: Lease, is_over: threading.Event) -> None:
         try:
             lease.renew()
         except StoreAccessError:
-            # Unreachable for now: the next beat finds out who holds it.
+            # Unreachable at the moment: the next beat finds out who holds it.
             continue
 
 
