@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from farm.cli.options import DeviceOptionsOption
 from farm.cli.running import parse_options
 from farm.errors import UsageError
 
@@ -38,16 +39,7 @@ def node(
             show_default=False,
         ),
     ] = None,
-    device_option: Annotated[
-        list[str],
-        typer.Option(
-            "--device-option",
-            "-o",
-            metavar="KEY=VALUE",
-            help="Option of the device kind. May be repeated.",
-            show_default=False,
-        ),
-    ] = [],  # noqa: B006 - typer needs a list
+    device_option: DeviceOptionsOption = [],  # noqa: B006 - typer needs a list
     cards: Annotated[
         int | None,
         typer.Option(help="Offer so many cards, whatever the host seems to have.", min=0),

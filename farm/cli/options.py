@@ -38,6 +38,16 @@ LimitOption = Annotated[
         show_default=False,
     ),
 ]
+DeviceOptionsOption = Annotated[
+    list[str],
+    typer.Option(
+        "--device-option",
+        "-o",
+        metavar="KEY=VALUE",
+        help="Option of the device kind; see [b]farm devices[/b]. May be repeated.",
+        show_default=False,
+    ),
+]
 RepeatsOption = Annotated[
     int | None, typer.Option(help="Measured launches per vector; default: the sweep's.", min=1)
 ]

@@ -13,6 +13,7 @@ from farm import logs
 from farm.cli.card_choice import chosen_cards, cluster_arguments
 from farm.cli.options import (
     ChunkOption,
+    DeviceOptionsOption,
     ForceOption,
     JsonOption,
     LimitOption,
@@ -65,16 +66,7 @@ def run(
             help="Device kind and number of cards, such as cpu or sim:4; see farm devices"
         ),
     ] = "cpu",
-    device_option: Annotated[
-        list[str],
-        typer.Option(
-            "--device-option",
-            "-o",
-            metavar="KEY=VALUE",
-            help="Option of the device kind; see [b]farm devices[/b]. May be repeated.",
-            show_default=False,
-        ),
-    ] = [],  # noqa: B006 - typer needs a list
+    device_option: DeviceOptionsOption = [],  # noqa: B006 - typer needs a list
     limit: LimitOption = [],  # noqa: B006 - typer needs a list
     repeats: RepeatsOption = None,
     timeout: TimeoutOption = None,

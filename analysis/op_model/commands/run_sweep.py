@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from farm.cli.options import JsonOption
+from farm.cli.options import DeviceOptionsOption, JsonOption
 from farm.errors import UsageError
 from sweeps.op_model.op_types import DEFAULT_INPUT_COUNT
 
@@ -112,16 +112,7 @@ def run_sweep(
             help="Device kind and number of cards, such as sim:4 or cpu.", show_default=False
         ),
     ] = None,
-    device_option: Annotated[
-        list[str],
-        typer.Option(
-            "--device-option",
-            "-o",
-            metavar="KEY=VALUE",
-            help="Option of the device kind; see farm devices. May be repeated.",
-            show_default=False,
-        ),
-    ] = [],  # noqa: B006 - typer needs a list
+    device_option: DeviceOptionsOption = [],  # noqa: B006 - typer needs a list
     arch: Annotated[
         str, typer.Option(envvar="ARCH_NAME", help="grayskull, wormhole_b0 or blackhole.")
     ] = "wormhole_b0",
