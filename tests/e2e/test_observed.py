@@ -105,7 +105,7 @@ def _require_logs(sweep: Path, seen: Snapshot) -> None:
     lines = lines_of(logs)
     about = re.escape(f"[run={seen.run_id} ") + r"card=sim:\d chunk=\d{5}-\d{5} attempt=\d+\]"
     for module, said in (("runner", "leased, 16 vectors"), ("measuring", "HANG of vector 5")):
-        wanted = re.compile(rf"farm\.{module} {about} {said}")
+        wanted = re.compile(rf"farm\.card\.{module} {about} {said}")
         assert any(wanted.search(line) for line in lines), (said, lines[:5])
     executors = lines_of({log.with_suffix(".executor.log") for log in logs})
     assert any("opened: " in line and "card=sim:" in line for line in executors)

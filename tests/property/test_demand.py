@@ -37,7 +37,8 @@ def test_never_more_than_there_is_work_for(work: Work, n_wanted: int) -> None:
 @given(WORKS, st.integers(0, 500))
 def test_who_is_asked_for_finds_work_on_arrival(work: Work, n_wanted: int) -> None:
     n_now = wanted_cards(work, n_wanted)
-    if n_now <= max(n_wanted, 1 + work.n_second_goes) or not work.chunk_s:
+    is_growing = n_now > max(n_wanted, 1 + work.n_second_goes, work.n_at_work)
+    if not is_growing or not work.chunk_s:
         return
     # The cards at work have done this much by the time that the others start.
     n_left = work.n_left - work.n_at_work * work.start_s / work.chunk_s

@@ -76,7 +76,7 @@ def test_a_sign_of_life_renews_a_lease() -> None:
 def test_a_new_incarnation_frees_what_the_earlier_one_held() -> None:
     farm = ledger(1)
     grant(farm, A)
-    farm.card.join(A, 2, 1.0)
+    farm.join(A, 2, 1.0)
     assert farm.ask(A, 1, 1.0) == Finish()
     assert not farm.hear(A, 1, 1.0)
     assert farm.ask(A, 2, 1.0) == Grant(CHUNKS[0], 2)
@@ -85,8 +85,8 @@ def test_a_new_incarnation_frees_what_the_earlier_one_held() -> None:
 def test_joining_twice_changes_nothing() -> None:
     farm = ledger(1)
     grant(farm, A)
-    farm.card.join(A, 1, 1.0)
-    farm.card.join(A, 0, 1.0)
+    farm.join(A, 1, 1.0)
+    farm.join(A, 0, 1.0)
     assert farm.leases() == {"00000-00000": (A, 1)}
     assert farm.n_usable_cards == 2
 
@@ -183,7 +183,7 @@ def test_a_trial_whose_card_is_lost_is_given_to_another(how: str) -> None:
     if how == "retired":
         farm.retire(B)
     elif how == "restarted":
-        farm.card.join(B, 2, 31.0)
+        farm.join(B, 2, 31.0)
     assert isinstance(farm.ask(C, 1, 31.0), TrialGrant)
 
 
@@ -208,7 +208,7 @@ def test_a_retired_card_gets_nothing_and_its_leases_are_free() -> None:
     assert farm.n_usable_cards == 1
     assert farm.ask(A, 1, 0.0) == Finish()
     assert grant(farm, B) == Grant(CHUNKS[0], 2)
-    farm.card.join(A, 2, 0.0)
+    farm.join(A, 2, 0.0)
     assert farm.ask(A, 2, 0.0) == Finish()
     assert (farm.n_usable_cards, farm.retired_cards()) == (1, [A])
 
@@ -326,7 +326,7 @@ def test_a_released_card_finishes_what_it_has_and_leaves() -> None:
     assert farm.ask(A, 1, 0.0, in_hand=["00000-00000"]) == Wait()
     farm.commit("00000-00000")
     assert farm.ask(A, 1, 0.0) == Finish()
-    farm.card.join(A, 2, 0.0)
+    farm.join(A, 2, 0.0)
     assert isinstance(farm.ask(A, 2, 0.0), Grant)
 
 

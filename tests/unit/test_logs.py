@@ -47,7 +47,7 @@ def test_a_line_says_what_it_is_about(log: Path) -> None:
     logger().warning("on its own")
     first, second = log.read_text().splitlines()
     assert re.fullmatch(
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z WARNING farm\.runner "
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z WARNING farm\.card\.runner "
         r"\[run=run-1 card=sim:2 chunk=00001-00004 attempt=2\] hang: 2 s",
         first,
     )

@@ -298,7 +298,7 @@ def test_a_log_that_is_gone_is_the_cards_fault(profiler: SimProfiler) -> None:
     the_file.write_text("in the way")
     with pytest.raises(CardError, match="cannot be written"):
         profiler.dump(batch_of([500], 2))
-    with pytest.raises(CardError, match="no directory"):
+    with pytest.raises(CardError, match="no private folder"):
         profiler.open()
 
 
