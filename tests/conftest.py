@@ -12,6 +12,8 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.bucket_server import Server, bucket_server
+
 # Run or loaded by tests.  A conftest.py of their own would put these folders into `sys.path`.
 collect_ignore = ["standins", "tt_metal_tree"]
 
@@ -91,3 +93,10 @@ def _is_alive(child: psutil.Process) -> bool:
         return bool(child.is_running() and child.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A real S3 service on loopback, shared by the tests of a module."""
+    with bucket_server() as server:
+        yield server

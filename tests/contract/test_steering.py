@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from farm.store.files import Files, open_files
 from farm.store.location import Location
 from farm.view.live_writer import LiveWriter, end_of
 from farm.view.run_state import RunState
-from tests.bucket_server import Server, bucket_server
+from tests.bucket_server import Server
 
 
 class SteeringContract:
@@ -61,12 +60,6 @@ class TestFolder(SteeringContract):
 
 
 class TestBucket(SteeringContract):
-    @pytest.fixture(scope="class")
-    @staticmethod
-    def server() -> Iterator[Server]:
-        with bucket_server() as server:
-            yield server
-
     @pytest.fixture
     def place(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
         for name, value in server.environment.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from farm.errors import StoreAccessError
 from farm.store import local_files
 from farm.testing.quirky_files import UnlinkableFiles
 from farm.testing.store_contract import StoreContract
-from tests.bucket_server import Server, bucket_server
+from tests.bucket_server import Server
 
 
 class FolderContract(StoreContract):
@@ -37,12 +36,6 @@ class TestFileServer(FolderContract):
 
 class TestBucket(StoreContract):
     kind = "bucket"
-
-    @pytest.fixture(scope="class")
-    @staticmethod
-    def server() -> Iterator[Server]:
-        with bucket_server() as server:
-            yield server
 
     @pytest.fixture
     def place(self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,7 +16,7 @@ from farm.generation import open_or_generate, plan_of
 from farm.store.directory import SweepDirectory
 from farm.store.files import open_files
 from farm.testing.truth import audit
-from tests.bucket_server import Server, bucket_server
+from tests.bucket_server import Server
 from tests.e2e.conftest import Farm, start
 from tests.fault.conftest import LocalFarm
 
@@ -25,12 +24,6 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SWEEP = ("memcpy", "--chunk", "8", "--limit", "dtype=float32")
 DEVICE = ("--device", "sim:2", "-o", "device_time=0.01")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with bucket_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from farm.store.files import open_files
 from farm.store.lease import Claim
 from farm.store.object_files import ObjectFiles
 from farm.store.overview import overview
-from tests.bucket_server import Fault, Server, bucket_server
+from tests.bucket_server import Fault, Server
 from tests.tiny_sweep import commit, commit_all, content_of, generated
 
 CHUNK = "00001-00000"
@@ -42,12 +41,6 @@ with run_lock(sys.argv[1]) as lock:
             print(error, flush=True)
             break
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with bucket_server() as server:
-        yield server
 
 
 @pytest.fixture
